@@ -229,6 +229,8 @@ void throw_errno(int err, std::string_view what) {
     throw std::system_error(err, std::generic_category(), std::string(what));
 }
 
+data_error::data_error(const std::string& message) : std::system_error(errc::bad_data), message_(message) {}
+
 canceled_error::canceled_error(std::string_view reason)
     : std::runtime_error(reason.empty() ? std::string(canceled_text) : join(canceled_text, reason)) {}
 

@@ -99,6 +99,14 @@ TEST_CASE("throw_errno names the call and its subject") {
     FAIL("throw_errno returned");
 }
 
+TEST_CASE("a data_error says its message and nothing else") {
+    const data_error error("the url has no scheme");
+    CHECK(std::string(error.what()) == "the url has no scheme");
+    CHECK(error.code() == condition::invalid);
+    CHECK(std::string(static_cast<const std::exception&>(data_error(error)).what()) ==
+          "the url has no scheme");
+}
+
 TEST_CASE("a canceled_error carries the reason") {
     CHECK(std::string(canceled_error().what()) == "canceled");
     CHECK(canceled_error().reason().empty());

@@ -58,6 +58,20 @@ std::error_condition condition_of_errno(int err) noexcept;
 /// "connect 10.0.0.1:443: Connection refused". The code is in std::generic_category().
 [[noreturn]] void throw_errno(int err, std::string_view what);
 
+/// Thrown for malformed input: a URL, JSON, a message of a peer. Modules derive from it (url_error,
+/// codec_error).
+///
+/// what() is the message alone, without the text of the code. code() is errc::bad_data, so
+/// condition::invalid.
+class data_error : public std::system_error {
+  public:
+    explicit data_error(const std::string& message);
+    const char* what() const noexcept override { return message_.what(); }
+
+  private:
+    std::runtime_error message_;  // a string whose copies cannot throw, as an exception's must not
+};
+
 /// Thrown where somebody waits for work that *others* canceled: run(), a future, the handle of a job.
 /// (Code that is itself canceled does not see an exception at all.)
 class canceled_error : public std::runtime_error {
