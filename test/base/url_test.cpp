@@ -41,8 +41,11 @@ TEST_CASE("a url gives its parts") {
 
 TEST_CASE("empty and missing parts are told apart") {
     CHECK(url("http://a/").has_query() == false);
-    CHECK(url("http://a/?").has_query() ==
-          false);  // nothing to send: the request line would be the same but for '?'
+    CHECK(url("http://a/?").has_query());
+    CHECK(url("http://a/?").query().empty());
+    CHECK(text_of("http://a/?") == "http://a/?");
+    CHECK(url("http://a/?x").resolve("?").safe_string() == "http://a/?");
+    CHECK(url("http://a/?").query("b", 1).query() == "b=1");
     CHECK(url("http://a/?x").query() == "x");
     CHECK(url("http://a/").has_fragment() == false);
     CHECK(url("http://a/#f").fragment() == "f");
