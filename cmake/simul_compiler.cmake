@@ -9,6 +9,18 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 # The code has no modules; scanning for them would cost a process per file.
 set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
 
+# Is this a compiler whose coroutines behave? Asked once per compiler, answered by running programs.
+set(simul_compiler_id "${CMAKE_CXX_COMPILER} ${CMAKE_CXX_COMPILER_VERSION}")
+if(NOT SIMUL_PROBED_COMPILER STREQUAL simul_compiler_id)
+  message(STATUS "Probing the coroutines of ${simul_compiler_id}")
+  execute_process(COMMAND "${PROJECT_SOURCE_DIR}/tools/probe" "${CMAKE_CXX_COMPILER}"
+    RESULT_VARIABLE status ERROR_VARIABLE reason)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${reason}")
+  endif()
+  set(SIMUL_PROBED_COMPILER "${simul_compiler_id}" CACHE INTERNAL "The compiler that passed tools/probe")
+endif()
+
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Build type" FORCE)
 endif()

@@ -82,7 +82,8 @@ class ctest_writer : public quiet_reporter {
         for (unsigned i = 0; i < query.num_data; ++i) {
             if (backends.empty()) write(*query.data[i], layer + ": ", layer, "");
             for (const std::string& backend : backends) {
-                write(*query.data[i], layer + "[" + backend + "]: ", layer + ";" + backend, "SIMUL_IO=" + backend);
+                write(*query.data[i], layer + "[" + backend + "]: ", layer + ";" + backend,
+                      "SIMUL_IO=" + backend);
             }
         }
         out_.flush();
@@ -98,8 +99,11 @@ class ctest_writer : public quiet_reporter {
             const doctest::TestCaseData& test = *query.data[i];
             auto [at, is_new] = seen.emplace(test.m_name, &test);
             if (is_new) continue;
-            std::fprintf(stderr, "%s:%u: this test case has the name of the one at %s:%u; give it another one: \"%s\"\n",
-                         test.m_file.c_str(), test.m_line, at->second->m_file.c_str(), at->second->m_line, test.m_name);
+            std::fprintf(
+                stderr,
+                "%s:%u: this test case has the name of the one at %s:%u; give it another one: \"%s\"\n",
+                test.m_file.c_str(), test.m_line, at->second->m_file.c_str(), at->second->m_line,
+                test.m_name);
             std::exit(1);
         }
     }
