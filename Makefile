@@ -31,8 +31,7 @@ test: build
 
 bench:
 	@tools/install build bench
-	@tools/build build/release -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSIMUL_TESTS=OFF -DSIMUL_BENCH=ON
-	@bench/run --build build/release
+	@bench/run all
 
 install:
 	@tools/install build

@@ -42,12 +42,11 @@ class Lab:
 
     time_limit = 60
 
-    def __init__(self, bench, preset, quick):
+    def __init__(self, bench, build, quick):
         self.bench = bench
         self.root = bench.parent
-        self.preset = preset
         self.quick = quick
-        self.build_dir = self.root / "build" / preset
+        self.build_dir = self.root / build
         self.cpus = sorted(os.sched_getaffinity(0))
         debian = "/usr/bin/python3"  # the one that sees Debian's python3-* packages
         self.python = debian if os.access(debian, os.X_OK) else sys.executable
@@ -63,18 +62,15 @@ class Lab:
     # Building
 
     def build(self, targets):
-        cmake = shutil.which("cmake")
-        if cmake is None:
-            raise Trouble("cmake is needed; `tools/install` installs everything in tools/packages.txt")
-        steps = [[cmake, "--preset", self.preset, "-DSIMUL_BENCH=ON"],
-                 [cmake, "--build", str(self.build_dir), "--target", "bench_programs", *dict.fromkeys(targets)]]
-        log = self.scratch / "build.log"
-        for step in steps:
-            with open(log, "ab") as out:
-                status = subprocess.run(step, cwd=self.root, stdin=subprocess.DEVNULL, stdout=out, stderr=out).returncode
-            if status != 0:
-                tail = "\n".join(log.read_text(errors="replace").splitlines()[-30:])
-                raise Trouble(f"building failed: {' '.join(step)}\n{tail}")
+        options = ["-DSIMUL_BENCH=ON", "-DSIMUL_TESTS=OFF"]
+        if not (self.build_dir / "CMakeCache.txt").exists():
+            options.append("-DCMAKE_BUILD_TYPE=RelWithDebInfo")
+        command = ["tools/build", str(self.build_dir), *options, "--", "bench_programs", *dict.fromkeys(targets)]
+        done = subprocess.run(command, cwd=self.root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              errors="replace")
+        if done.returncode != 0:
+            tail = "\n".join(done.stdout.splitlines()[-40:])
+            raise Trouble(f"building failed: {' '.join(command)}\n{tail}")
 
     @functools.cached_property
     def not_built(self):

@@ -39,7 +39,7 @@ def a_measurement(figures, floors=(), prepare=None):
 
 
 def a_lab():
-    return Lab(root / "bench", preset="release", quick=False)
+    return Lab(root / "bench", build="build/bench", quick=False)
 
 
 class runner(unittest.TestCase):
