@@ -93,6 +93,13 @@ else()
   simul_summary("llhttp" "sources in ${SIMUL_LLHTTP_SOURCES}")
 endif()
 
+# Debian's own Python first: it sees Debian's modules (python3-rq), one from elsewhere in PATH does not.
+find_program(SIMUL_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+find_program(SIMUL_PYTHON python3)
+if(SIMUL_TESTS AND NOT SIMUL_PYTHON)
+  simul_missing("Python 3" "python3")
+endif()
+
 # For programs and tests only. Each is a line in the summary, and a clear error where something needs it.
 find_package(spdlog QUIET)
 if(spdlog_FOUND)

@@ -3,6 +3,8 @@
 #include <compare>
 #include <string>
 
+#include <simul/base/compiler.hpp>
+
 namespace simul {
 
 /// Bytes that are not text.

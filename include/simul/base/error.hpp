@@ -7,6 +7,8 @@
 #include <system_error>
 #include <type_traits>
 
+#include <simul/base/compiler.hpp>
+
 namespace simul {
 
 /// What the caller can do next: the few groups that every error code of the library, and every errno, is

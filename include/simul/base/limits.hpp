@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include <simul/base/compiler.hpp>
+
 namespace simul {
 
 /// Throws std::system_error with errc::limit_exceeded, in the one form that all limits of the library use:

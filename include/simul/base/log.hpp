@@ -7,6 +7,8 @@
 #include <functional>
 #include <string_view>
 
+#include <simul/base/compiler.hpp>
+
 namespace simul {
 
 enum class log_level { debug, info, warning, error };

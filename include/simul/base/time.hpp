@@ -3,6 +3,8 @@
 #include <chrono>
 #include <string>
 
+#include <simul/base/compiler.hpp>
+
 namespace simul {
 
 using clock = std::chrono::steady_clock;  ///< Time for waiting and measuring. Calendar time is

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <simul/base/compiler.hpp>
 #include <simul/base/error.hpp>
 
 namespace simul {
