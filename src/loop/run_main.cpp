@@ -1,0 +1,122 @@
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+
+#include <simul/core/attached_errors.hpp>
+#include <simul/core/scopes.hpp>
+#include <simul/loop/run.hpp>
+
+#include <fmt/format.h>
+
+#include "loop/signal_table.hpp"
+
+namespace simul::detail {
+namespace {
+
+/// SIGINT and SIGTERM: the first cancels, the second ends the process.
+class stop_signals final : public signal_receiver, public inbox_node {
+  public:
+    explicit stop_signals(loop& on) : box_(loop_access::box(on)) {
+        wanted = std::uint64_t{1} << (SIGINT - 1) | std::uint64_t{1} << (SIGTERM - 1);
+        last_resort = true;
+        add_receiver(*this);
+    }
+    stop_signals(const stop_signals&) = delete;
+    stop_signals& operator=(const stop_signals&) = delete;
+    ~stop_signals() { remove_receiver(*this); }
+
+    int number() const noexcept { return number_.load(); }
+    cancel_scope* scope = nullptr;
+
+  private:
+    void deliver(int number) noexcept override {
+        int none = 0;
+        if (number_.compare_exchange_strong(none, number))
+            box_->push(*this);
+        else
+            ::_exit(128 + number);
+    }
+    void arrived(loop*) noexcept override {
+        if (scope != nullptr) scope->cancel(number_.load() == SIGINT ? "SIGINT" : "SIGTERM");
+    }
+
+    std::shared_ptr<inbox> box_;
+    std::atomic<int> number_{0};
+};
+
+class ignored_sigpipe {
+  public:
+    ignored_sigpipe() noexcept {
+        struct sigaction ignore{};
+        ignore.sa_handler = SIG_IGN;
+        ::sigaction(SIGPIPE, &ignore, &before_);
+    }
+    ignored_sigpipe(const ignored_sigpipe&) = delete;
+    ignored_sigpipe& operator=(const ignored_sigpipe&) = delete;
+    ~ignored_sigpipe() { ::sigaction(SIGPIPE, &before_, nullptr); }
+
+  private:
+    struct sigaction before_{};
+};
+
+void print_error(const std::exception_ptr& error, const char* prefix, int depth) {
+    constexpr int depth_max = 8;
+    std::exception_ptr nested;
+    try {
+        std::rethrow_exception(error);
+    } catch (const std::exception& e) {
+        fmt::print(stderr, "{}{}\n", prefix, e.what());
+        try {
+            std::rethrow_if_nested(e);
+        } catch (...) {
+            nested = std::current_exception();
+        }
+    } catch (...) {
+        fmt::print(stderr, "{}an exception that is not a std::exception\n", prefix);
+    }
+    if (depth == depth_max) return;
+    if (nested) print_error(nested, "  because: ", depth + 1);
+    for (const std::exception_ptr& later : attached_errors(error))
+        print_error(later, "  and then: ", depth + 1);
+}
+
+int flush_stdout(int status) {
+    errno = 0;
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    if (status == 0) {
+        fmt::print(stderr, "error: stdout could not be written: {}\n",
+                   std::strerror(errno == 0 ? EIO : errno));
+        return 1;
+    }
+    return status;
+}
+
+}  // namespace
+
+int run_main_loop(const std::function<task<int>()>& body) {
+    const ignored_sigpipe no_sigpipe;
+    int status = 1;
+    try {
+        loop on;
+        stop_signals signals(on);
+        const std::optional<int> result = on.run([&]() -> task<std::optional<int>> {
+            co_return co_await with_scope([&](cancel_scope& scope) -> task<int> {
+                signals.scope = &scope;
+                co_return co_await body();
+            });
+        });
+        signals.scope = nullptr;
+        status = result ? *result : 128 + signals.number();
+    } catch (...) {
+        std::fflush(stdout);
+        print_error(std::current_exception(), "error: ", 0);
+    }
+    return flush_stdout(status);
+}
+
+}  // namespace simul::detail
