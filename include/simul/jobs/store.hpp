@@ -1,0 +1,197 @@
+#pragma once
+
+#include <simul/core/task.hpp>
+#include <simul/jobs/record.hpp>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+// Where jobs are kept. Every function is one atomic step of the store: after a crash at any moment it has
+// happened or it has not. docs/job_states.md lists the steps as a table of transitions; one contract suite
+// (test/contract/store_contract.hpp) holds all stores to it.
+//
+// Who owns a running job: take() gives it to a worker under an execution id. The worker's lease, renewed by
+// heartbeat(), covers all it runs. finish() and hand_back() name the execution and are refused when it is not
+// the current one: an execution that was taken away cannot write any more (the fence). A worker that died is
+// recovered by the others: recover() moves each of its jobs in the same step that removes it.
+
+namespace simul {
+
+struct enqueue_receipt {
+    std::string id;
+    std::string last_result;  ///< Id of the newest result already there; where a wait begins.
+};
+
+struct take_request {
+    std::string worker;
+    std::vector<std::string> queues;  ///< In the order of preference.
+    std::size_t limit = 1;            ///< Free slots.
+    std::vector<std::string> skip;    ///< Ids to leave where they are: handed back before as not known here.
+};
+struct taken_job {
+    job_record job;
+};
+struct take_answer {
+    std::vector<taken_job> jobs;
+    bool suspended = false;     ///< Workers are paused: nothing is given out.
+    bool only_skipped = false;  ///< Jobs wait, but all that were looked at are in `skip`.
+};
+
+struct execution_outcome {
+    std::string job;
+    std::string execution;
+    std::string queue;
+    bool success = false;
+    bool may_retry = true;     ///< False: failed for good, whatever retries are left.
+    std::string return_value;  ///< Serialized; empty is None.
+    std::string error;         ///< Where it failed.
+    wall_time started_at{};
+    wall_time ended_at{};
+};
+enum class finish_kind {
+    recorded,   ///< The outcome stands.
+    requeued,   ///< Failed, on its queue again.
+    scheduled,  ///< Failed, tried again at `due_at`.
+    refused,    ///< The execution was not the current one any more: nothing was written.
+    discarded,  ///< Recorded, and the lifetime 0 removed it at once.
+};
+struct finish_answer {
+    finish_kind kind = finish_kind::recorded;
+    std::optional<wall_time> due_at;
+    std::optional<std::chrono::seconds> kept;  ///< How long the record is kept; `forever`.
+};
+
+struct heartbeat_request {
+    std::string worker;
+    std::chrono::seconds lease{90};
+    bool rq_records = true;  ///< Also refresh what RQ's tools look at (every 30 s is enough).
+    worker_state state = worker_state::idle;
+};
+struct heartbeat_answer {
+    bool known = true;  ///< False: this worker was declared dead; what it ran belongs to others.
+    bool suspended = false;
+    wall_time now{};
+    std::vector<worker_record> peers;   ///< The other workers.
+    std::optional<wall_time> next_due;  ///< The first scheduled job of this worker's queues.
+};
+
+enum class death_evidence {
+    process_gone,   ///< Seen on its own host.
+    disconnected,   ///< Its connections are closed and a heartbeat was missed.
+    lease_expired,  ///< The store's clock says so.
+};
+struct recover_request {
+    std::string worker;
+    wall_time last_heartbeat{};  ///< As it was seen: a worker that came back is left alone.
+    death_evidence evidence = death_evidence::lease_expired;
+    int deaths_max = 3;          ///< A job that had so many workers die is set aside as failed.
+    bool rerun_rq_jobs = false;  ///< Also run again what RQ clients enqueued and RQ would fail.
+};
+struct recover_answer {
+    bool recovered = false;  ///< False: somebody else did it, or the worker lives.
+    std::vector<std::string> requeued;
+    std::vector<std::string> failed;
+};
+
+struct maintain_answer {
+    std::vector<std::string> due;        ///< Scheduled jobs that went to their queues.
+    std::size_t expired = 0;             ///< Records whose lifetime was over.
+    std::vector<std::string> abandoned;  ///< Of RQ's workers: failed or tried again by RQ's rule.
+    std::optional<wall_time> next_due;
+};
+
+struct queue_counts {
+    std::string name;
+    std::int64_t queued = 0, started = 0, finished = 0, failed = 0, deferred = 0, scheduled = 0, canceled = 0;
+};
+struct store_overview {
+    std::vector<queue_counts> queues;
+    std::vector<worker_record> workers;
+    bool suspended = false;
+    wall_time now{};
+};
+
+/// A job store. Belongs to the loop it was made on; sibling() makes one for another loop.
+///
+/// Cancel:  every call may be canceled; whether its step happened is then not known, as after a lost
+///          connection, and every step may be repeated: it notices that it has happened.
+/// Throws:  std::system_error of the store's system, with condition::disconnected where the server is gone,
+///          condition::retry_later where a pause may help; job_errc where the job does not allow the step.
+class job_store {
+  public:
+    virtual ~job_store() = default;
+
+    /// The store's URL without a password.
+    virtual std::string name() const = 0;
+    /// True if programs other than simul use the same queues: unknown jobs are handed back there.
+    virtual bool shared_with_rq() const noexcept = 0;
+    /// How arguments are written where a job does not say.
+    virtual payload_format format() const noexcept = 0;
+    /// True if only this user can put jobs into the store.
+    virtual bool private_to_owner() const = 0;
+    /// The same store with connections of its own, for another thread's loop.
+    virtual std::unique_ptr<job_store> sibling() const = 0;
+
+    // --- for clients
+
+    /// Puts new jobs on their queues, or into the schedule where due_at is set: all or none.
+    /// The caller chooses the ids; a repeated call with the same records changes nothing.
+    /// Throws: job_errc::id_in_use if a job of that id waits or runs; an ended one is replaced.
+    virtual task<std::vector<enqueue_receipt>> enqueue(std::vector<job_record> jobs) = 0;
+    virtual task<std::optional<job_record>> fetch(std::string id) = 0;
+    /// The newest recorded outcome, or the ten newest from new to old.
+    virtual task<std::vector<result_record>> results(std::string id, std::size_t limit) = 0;
+    /// The first outcome after `after`, waiting at most `wait_max` without polling.
+    virtual task<std::optional<result_record>> wait_result(std::string id, std::string after,
+                                                           std::chrono::milliseconds wait_max) = 0;
+    /// The job will not run; one that runs is not interrupted, but "canceled" stands.
+    virtual task<void> cancel(std::string id) = 0;
+    /// A failed, stopped or canceled job goes to its queue again.
+    virtual task<void> requeue(std::string id) = 0;
+    virtual task<void> remove(std::string id) = 0;
+    virtual task<void> set_suspended(bool on) = 0;
+    virtual task<store_overview> overview() = 0;
+    /// Ids of jobs in `status`, the newest first where the store knows.
+    virtual task<std::vector<std::string>> list(std::string queue, job_status status, std::size_t limit) = 0;
+
+    // --- for workers
+
+    /// Throws: job_errc::worker_name_taken if a worker of that name lives.
+    virtual task<void> register_worker(worker_record worker, std::chrono::seconds lease) = 0;
+    virtual task<void> unregister_worker(std::string name) = 0;
+    virtual task<heartbeat_answer> heartbeat(heartbeat_request request) = 0;
+    /// Takes up to `limit` jobs: off their queues, started, owned by the worker, in one step.
+    virtual task<take_answer> take(take_request request) = 0;
+    /// Returns when one of the queues may have work, at the latest after `wait_max`.
+    virtual task<void> wait_for_work(std::vector<std::string> queues, std::chrono::milliseconds wait_max) = 0;
+    virtual task<std::vector<finish_answer>> finish(std::string worker,
+                                                    std::vector<execution_outcome> outcomes) = 0;
+    /// Running jobs go back to the head of their queues as if they had never been taken.
+    virtual task<void> hand_back(std::string worker, std::vector<execution_outcome> executions) = 0;
+    virtual task<recover_answer> recover(recover_request request) = 0;
+    /// Moves due jobs to their queues; with `clean` also clears the registries of what has expired.
+    virtual task<maintain_answer> maintain(std::string worker, std::vector<std::string> queues,
+                                           bool clean) = 0;
+};
+
+struct store_options {
+    /// Added to the store's clock; tests move it. Default: nothing. Threads: called from any.
+    std::function<std::chrono::microseconds()> clock_shift;
+    /// Strict durability for SQLite: safe against a power cut too, at the price of an fsync per commit.
+    bool survive_power_cut = false;
+    std::chrono::milliseconds connect_timeout{5'000};
+    std::chrono::milliseconds command_timeout{30'000};
+};
+
+/// Opens the store that `url` names:
+///   sqlite:///absolute/path/jobs.db  sqlite:relative/jobs.db   one file, no server, one host
+///   redis://[user:password@]host[:port][/db][?serializer=json]   Redis >= 6.2 or Valkey, in RQ's layout
+///   unix:///path/to/redis.sock[?db=0]
+/// Throws: job_errc::unknown_store for anything else; what the store says when it cannot be opened.
+std::unique_ptr<job_store> open_store(std::string_view url, store_options options = {});
+
+}  // namespace simul
