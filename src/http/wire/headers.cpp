@@ -25,6 +25,15 @@ std::string printable(std::string_view text) {
     return out;
 }
 
+bool allowed_in_trailer(std::string_view name) noexcept {
+    for (std::string_view forbidden :
+         {"content-length", "transfer-encoding", "host", "connection", "trailer", "te", "upgrade",
+          "authorization", "content-encoding", "content-type", "content-range", "cookie", "set-cookie"}) {
+        if (equal_ignoring_case(name, forbidden)) return false;
+    }
+    return true;
+}
+
 }  // namespace detail
 
 namespace {

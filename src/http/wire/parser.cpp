@@ -391,14 +391,9 @@ wire_event message_parser::advance(std::string_view& input) {
                 if (!take_block(head_reader::block::trailers, input)) return wire_event::need_input;
                 for (std::size_t i = 0; i < reader_.fields(); ++i) {
                     const std::string_view name = reader_.field(i).name;
-                    for (std::string_view forbidden :
-                         {"content-length", "transfer-encoding", "host", "connection", "trailer", "te",
-                          "upgrade", "authorization", "content-encoding", "content-type", "set-cookie",
-                          "cookie"}) {
-                        if (equal_ignoring_case(name, forbidden)) {
-                            fail(wire_errc::invalid_trailer, position_,
-                                 fmt::format("{} in a trailer", forbidden));
-                        }
+                    if (!allowed_in_trailer(name)) {
+                        fail(wire_errc::invalid_trailer, position_,
+                             fmt::format("{} in a trailer", printable(name)));
                     }
                 }
                 if (reader_.fields() > 0) {

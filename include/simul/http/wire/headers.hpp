@@ -128,4 +128,11 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept;
 /// The number in a Content-Length field, or nothing if it is not 1 to 18 decimal digits.
 std::optional<std::uint64_t> parse_content_length(std::string_view text) noexcept;
 
+namespace detail {
+
+/// Whether a field may come after the body: not if it decides about framing, routing, credentials or the
+/// content.
+bool allowed_in_trailer(std::string_view name) noexcept;
+
+}  // namespace detail
 }  // namespace simul::http
