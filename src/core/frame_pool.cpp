@@ -30,23 +30,32 @@ struct free_block {
 };
 
 /// The blocks are single allocations, not slices of a slab, so a frame may end on another thread than the one
-/// that made it: it then joins that thread's lists.
+/// that made it: it then joins that thread's lists. Constant-initialised and without a destructor, so that
+/// reaching it costs no check.
 struct recycler {
     std::array<free_block*, class_count> free{};
-    frame_statistics statistics;
-
-    ~recycler() {
-        for (std::size_t i = 0; i < class_count; ++i)
-            while (free_block* block = free[i]) {
-                free[i] = block->next;
-                memory.release(block, (i + 1) * class_bytes);
-            }
-        statistics.cached_bytes =
-            frame_cache_bytes_max;  // frames that end later in this thread go straight back
-    }
+    std::size_t cached_bytes = 0;
+    std::size_t allocated = 0;
+    std::size_t recycled = 0;
+    std::size_t released = 0;
 };
 
-thread_local recycler this_thread_recycler;
+thread_local constinit recycler this_thread_recycler;
+
+/// Gives back what is kept when the thread ends.
+struct emptier {
+    bool used = false;
+    ~emptier() {
+        recycler& pool = this_thread_recycler;
+        for (std::size_t i = 0; i < class_count; ++i)
+            while (free_block* block = pool.free[i]) {
+                pool.free[i] = block->next;
+                memory.release(block, (i + 1) * class_bytes);
+            }
+        pool.cached_bytes = frame_cache_bytes_max;  // frames that end later in this thread go straight back
+    }
+};
+thread_local emptier empties_this_thread;
 
 constexpr std::size_t class_of(std::size_t size) { return (size - 1) / class_bytes; }
 
@@ -54,42 +63,47 @@ constexpr std::size_t class_of(std::size_t size) { return (size - 1) / class_byt
 
 void set_frame_memory(frame_memory replacement) noexcept { memory = replacement; }
 
-frame_statistics frame_pool_statistics() noexcept { return this_thread_recycler.statistics; }
+frame_statistics frame_pool_statistics() noexcept {
+    const recycler& pool = this_thread_recycler;
+    return {pool.allocated, pool.recycled, pool.released, pool.cached_bytes};
+}
 
 namespace detail {
+namespace {
+
+[[gnu::noinline]] void* allocate_fresh(std::size_t size) {
+    empties_this_thread.used = true;
+    ++this_thread_recycler.allocated;
+    return memory.allocate(size);
+}
+
+[[gnu::noinline]] void release_block(void* block, std::size_t size) noexcept {
+    ++this_thread_recycler.released;
+    memory.release(block, size);
+}
+
+}  // namespace
 
 void* allocate_frame(std::size_t size) {
+    if (SIMUL_RECYCLE_FRAMES == 0 || size > frame_size_recycled_max) return allocate_fresh(size);
     recycler& pool = this_thread_recycler;
-    if (SIMUL_RECYCLE_FRAMES != 0 && size <= frame_size_recycled_max) {
-        const std::size_t index = class_of(size);
-        if (free_block* block = pool.free[index]) {
-            pool.free[index] = block->next;
-            pool.statistics.cached_bytes -= (index + 1) * class_bytes;
-            ++pool.statistics.recycled;
-            ++pool.statistics.live;
-            return block;
-        }
-        size = (index + 1) * class_bytes;
-    }
-    void* block = memory.allocate(size);
-    ++pool.statistics.allocated;
-    ++pool.statistics.live;
+    const std::size_t index = class_of(size);
+    free_block* block = pool.free[index];
+    if (block == nullptr) return allocate_fresh((index + 1) * class_bytes);
+    pool.free[index] = block->next;
+    pool.cached_bytes -= (index + 1) * class_bytes;
+    ++pool.recycled;
     return block;
 }
 
 void free_frame(void* block, std::size_t size) noexcept {
+    if (SIMUL_RECYCLE_FRAMES == 0 || size > frame_size_recycled_max) return release_block(block, size);
     recycler& pool = this_thread_recycler;
-    --pool.statistics.live;
-    if (SIMUL_RECYCLE_FRAMES != 0 && size <= frame_size_recycled_max) {
-        const std::size_t index = class_of(size);
-        size = (index + 1) * class_bytes;
-        if (pool.statistics.cached_bytes + size <= frame_cache_bytes_max) {
-            pool.free[index] = new (block) free_block{pool.free[index]};
-            pool.statistics.cached_bytes += size;
-            return;
-        }
-    }
-    memory.release(block, size);
+    const std::size_t index = class_of(size);
+    size = (index + 1) * class_bytes;
+    if (pool.cached_bytes + size > frame_cache_bytes_max) return release_block(block, size);
+    pool.free[index] = new (block) free_block{pool.free[index]};
+    pool.cached_bytes += size;
 }
 
 }  // namespace detail

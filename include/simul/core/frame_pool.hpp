@@ -26,10 +26,10 @@ inline constexpr std::size_t frame_cache_bytes_max = std::size_t{4} << 20;
 
 /// What the recycler of this thread did so far. A test of "no allocation per await" compares two of them.
 struct frame_statistics {
-    std::size_t allocated = 0;  ///< frames that needed fresh memory
-    std::size_t recycled = 0;   ///< frames that were handed a used block
-    std::size_t live = 0;       ///< frames handed out by this thread and not yet given back to it
-    std::size_t cached_bytes = 0;
+    std::size_t allocated = 0;     ///< frames that needed fresh memory
+    std::size_t recycled = 0;      ///< frames that were handed a used block
+    std::size_t released = 0;      ///< blocks that were not kept
+    std::size_t cached_bytes = 0;  ///< kept now
 };
 frame_statistics frame_pool_statistics() noexcept;
 
