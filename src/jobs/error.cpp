@@ -45,6 +45,8 @@ class category_of_jobs final : public std::error_category {
                 return "not allowed";
             case job_errc::data_too_large:
                 return "too much data";
+            case job_errc::bad_module:
+                return "the module cannot be used";
         }
         return "unknown error";
     }
@@ -56,6 +58,7 @@ class category_of_jobs final : public std::error_category {
             case job_errc::invalid_option:
             case job_errc::bad_payload:
             case job_errc::wrong_arguments:
+            case job_errc::bad_module:
             case job_errc::data_too_large:
                 return condition::invalid;
             case job_errc::unknown_function:

@@ -24,7 +24,8 @@ enum class job_errc {
     unknown_function,   ///< No handler of that name.
     worker_name_taken,  ///< A worker of that name lives.
     not_allowed,        ///< The worker's owner did not allow that kind of job.
-    data_too_large,     ///< Arguments or result exceed data_bytes_max.
+    data_too_large,     ///< Arguments or result exceed job_data_bytes_max.
+    bad_module,         ///< A module that cannot be loaded or was made for another simul.
 };
 
 const std::error_category& job_category() noexcept;  ///< name(): "simul.jobs"

@@ -1,0 +1,160 @@
+#pragma once
+
+#include <simul/codec/codec.hpp>
+#include <simul/codec/value.hpp>
+#include <simul/core/task.hpp>
+#include <simul/jobs/job.hpp>
+#include <simul/jobs/store.hpp>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace simul {
+
+/// Pauses before the retries of a job: `pauses(1s, 10s, 60s)`.
+template <class... Durations>
+std::vector<std::chrono::seconds> pauses(Durations... d) {
+    return {std::chrono::duration_cast<std::chrono::seconds>(d)...};
+}
+
+/// What one enqueue may say beside the arguments. The names and meanings are RQ's.
+struct call_options {
+    int retries = 0;  ///< Further tries after a failure. Default: none.
+    std::vector<std::chrono::seconds>
+        retry_intervals;                          ///< Pauses before them, see pauses(). Default: at once.
+    std::optional<std::chrono::seconds> timeout;  ///< Running time; `forever` is no limit. Default: 180 s.
+    std::optional<std::chrono::seconds> ttl;      ///< Waiting time, after which it goes unrun. Default: none.
+    std::optional<std::chrono::seconds>
+        result_ttl;  ///< How long its result is kept. Default: 500 s; 0: not at all.
+    std::optional<std::chrono::seconds> failure_ttl;  ///< How long its failure is kept. Default: a year.
+    std::optional<std::chrono::seconds> delay;        ///< Goes to its queue that much later.
+    std::string id;                                   ///< Letters, digits, '_', '-'. Default: a new UUID.
+    std::string description;                          ///< Default: the call as Python writes it.
+    value meta;                                       ///< A dict that travels with the job. Default: none.
+    bool at_front = false;
+    bool at_front_on_retry = false;
+};
+
+namespace detail {
+
+/// Checks the options and makes the record. Throws: job_errc::invalid_id, invalid_queue, invalid_option.
+job_record make_record(const std::string& queue, const job_call& call, const call_options& options,
+                       payload_format format);
+task<enqueue_receipt> submit(std::shared_ptr<job_store> store, job_record record);
+/// Waits for the outcome and returns the serialized value. Throws what the job ended with.
+task<std::string> await_result(std::shared_ptr<job_store> store, std::string id, std::string after);
+
+}  // namespace detail
+
+/// A job that was enqueued. A value: it may be copied, kept and dropped; the job does not care.
+template <class R>
+class job_handle {
+  public:
+    job_handle(std::shared_ptr<job_store> store, std::string id, std::string after = "0-0")
+        : store_(std::move(store)), id_(std::move(id)), after_(std::move(after)) {}
+
+    const std::string& id() const noexcept { return id_; }
+
+    /// Waits until the job has ended and returns its result.
+    ///
+    /// Waits without polling; every 5 s it also looks whether the job still exists.
+    /// Cancel: the job goes on; the result can be asked for again.
+    /// Throws: std::system_error if the job failed with one (code and category kept), else job_failed;
+    ///         job_errc::canceled, stopped, expired or result_discarded where no result will come.
+    task<R> result() const { return read(store_, id_, after_); }
+
+    /// What the store knows about it now; empty if its record is gone.
+    task<std::optional<job_record>> record() const { return store_->fetch(id_); }
+    /// See job_store::cancel.
+    task<void> cancel() const { return store_->cancel(id_); }
+
+  private:
+    static task<R> read(std::shared_ptr<job_store> store, std::string id, std::string after) {
+        std::string data = co_await detail::await_result(std::move(store), std::move(id), std::move(after));
+        if constexpr (!std::is_void_v<R>) {
+            value v = decode_payload(data);
+            co_return from_value<R>(v);
+        }
+    }
+
+    std::shared_ptr<job_store> store_;
+    std::string id_;
+    std::string after_;
+};
+
+/// A named queue in a store: work for other processes and other hosts.
+///
+///     job_queue queue("sqlite:///var/lib/app/jobs.db");
+///     auto handle = co_await queue.enqueue(count_words, "http://nvie.com");
+///     int n = co_await handle.result();
+///
+/// A job runs at least once, and its recorded outcome is written once; it survives this process, the worker
+/// and the connection. So its function must bear being run again.
+///
+/// Threads: belongs to the loop it is used on. Cancel: an enqueue that was canceled may or may not have
+/// happened; with an id of your own it may be repeated.
+class job_queue {
+  public:
+    explicit job_queue(std::string_view store_url, std::string name = "default", store_options options = {})
+        : job_queue(std::shared_ptr<job_store>(open_store(store_url, std::move(options))), std::move(name)) {}
+    explicit job_queue(std::shared_ptr<job_store> store, std::string name = "default");
+
+    const std::string& name() const noexcept { return name_; }
+    const std::shared_ptr<job_store>& store() const noexcept { return store_; }
+
+    /// The queue with options for the calls that follow: `queue.with({.retries = 3}).run(resize, image)`.
+    job_queue with(call_options options) const {
+        job_queue q = *this;
+        q.options_ = std::move(options);
+        return q;
+    }
+
+    /// Puts a job on the queue. Returns once it is stored.
+    /// Number and types of the arguments are checked when this is compiled.
+    template <class R, class... A, class F, class... Args>
+    task<job_handle<R>> enqueue(const job<R(A...), F>& j, Args&&... args) const {
+        const job<R(A...)>& terms = j;
+        return put<R>(store_, detail::make_record(name_, terms.call(std::forward<Args>(args)...), options_,
+                                                  store_->format()));
+    }
+    /// Enqueues and waits for the result.
+    template <class R, class... A, class F, class... Args>
+    task<R> run(const job<R(A...), F>& j, Args&&... args) const {
+        const job<R(A...)>& terms = j;
+        return put_and_wait<R>(store_, detail::make_record(name_, terms.call(std::forward<Args>(args)...),
+                                                           options_, store_->format()));
+    }
+    /// By name, for callers that have no contract.
+    task<job_handle<value>> enqueue_call(job_call call) const {
+        return put<value>(store_, detail::make_record(name_, call, options_, store_->format()));
+    }
+    /// The handle of a job that was enqueued before, here or elsewhere.
+    template <class R = value>
+    job_handle<R> find(std::string id) const {
+        return job_handle<R>(store_, std::move(id));
+    }
+
+  private:
+    template <class R>
+    static task<job_handle<R>> put(std::shared_ptr<job_store> store, job_record record) {
+        enqueue_receipt receipt = co_await detail::submit(store, std::move(record));
+        co_return job_handle<R>(store, receipt.id, receipt.last_result);
+    }
+    template <class R>
+    static task<R> put_and_wait(std::shared_ptr<job_store> store, job_record record) {
+        enqueue_receipt receipt = co_await detail::submit(store, std::move(record));
+        job_handle<R> handle(store, receipt.id, receipt.last_result);
+        co_return co_await handle.result();
+    }
+
+    std::shared_ptr<job_store> store_;
+    std::string name_;
+    call_options options_;
+};
+
+}  // namespace simul

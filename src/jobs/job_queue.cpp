@@ -1,0 +1,118 @@
+#include <simul/codec/python_text.hpp>
+#include <simul/jobs/error.hpp>
+#include <simul/jobs/job_queue.hpp>
+
+#include "jobs/failure_text.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+namespace simul {
+namespace {
+
+using std::chrono::seconds;
+
+void check_lifetime(const std::optional<seconds>& ttl, std::string_view name) {
+    if (ttl && *ttl < seconds(-1))
+        throw_job_error(job_errc::invalid_option,
+                        fmt::format("{} is {} s; it is 0 or more, or simul::forever", name, ttl->count()));
+}
+
+}  // namespace
+
+job_queue::job_queue(std::shared_ptr<job_store> store, std::string name)
+    : store_(std::move(store)), name_(std::move(name)) {
+    if (!valid_queue_name(name_))
+        throw_job_error(
+            job_errc::invalid_queue,
+            fmt::format(
+                "'{}' cannot name a queue: it may not be empty, have commas or control bytes, or end in "
+                "':intermediate'",
+                name_));
+}
+
+namespace detail {
+
+job_record make_record(const std::string& queue, const job_call& call, const call_options& o,
+                       payload_format format) {
+    job_record r;
+    r.id = o.id.empty() ? new_job_id() : o.id;
+    if (!valid_job_id(r.id))
+        throw_job_error(
+            job_errc::invalid_id,
+            fmt::format("'{}' cannot be a job's id: it may have letters, digits, '_' and '-'", r.id));
+    if (call.function.empty())
+        throw_job_error(job_errc::invalid_option, "a job needs the name of a function");
+    if (o.retries < 0)
+        throw_job_error(job_errc::invalid_option, fmt::format("retries is {}; it is 0 or more", o.retries));
+    for (seconds s : o.retry_intervals)
+        if (s < seconds(0)) throw_job_error(job_errc::invalid_option, "a retry interval is negative");
+    if (o.timeout && *o.timeout != forever && *o.timeout <= seconds(0))
+        throw_job_error(
+            job_errc::invalid_option,
+            fmt::format("timeout is {} s; it is more than 0, or simul::forever", o.timeout->count()));
+    if (o.ttl && *o.ttl <= seconds(0))
+        throw_job_error(job_errc::invalid_option,
+                        fmt::format("ttl is {} s; it is more than 0", o.ttl->count()));
+    check_lifetime(o.result_ttl, "result_ttl");
+    check_lifetime(o.failure_ttl, "failure_ttl");
+    if (!o.meta.is_null() && !o.meta.is_dict()) throw_job_error(job_errc::invalid_option, "meta is no dict");
+
+    r.queue = queue;
+    r.data = encode_call(call, format);
+    r.description =
+        o.description.empty() ? describe_call(call.function, call.args, call.kwargs) : o.description;
+    r.created_at = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+    if (o.delay && *o.delay > seconds(0)) r.due_at = r.created_at + *o.delay;
+    r.timeout = o.timeout.value_or(default_job_timeout);
+    r.ttl = o.ttl;
+    r.result_ttl = o.result_ttl;
+    r.failure_ttl = o.failure_ttl;
+    r.retries_left = o.retries;
+    r.retry_intervals = o.retry_intervals;
+    r.at_front = o.at_front;
+    r.at_front_on_retry = o.at_front_on_retry;
+    if (!o.meta.is_null() && o.meta.size() > 0) r.meta = encode_payload(o.meta, format);
+    return r;
+}
+
+task<enqueue_receipt> submit(std::shared_ptr<job_store> store, job_record record) {
+    std::vector<job_record> one;
+    one.push_back(std::move(record));
+    std::vector<enqueue_receipt> receipts = co_await store->enqueue(std::move(one));
+    co_return std::move(receipts.front());
+}
+
+task<std::string> await_result(std::shared_ptr<job_store> store, std::string id, std::string after) {
+    constexpr std::chrono::milliseconds look_every{5'000};
+    for (;;) {
+        std::optional<result_record> r = co_await store->wait_result(id, after, look_every);
+        if (r) {
+            switch (r->type) {
+                case result_type::successful:
+                    co_return std::move(r->return_value);
+                case result_type::retried:
+                    after = r->id;
+                    continue;
+                case result_type::stopped:
+                    throw_job_error(job_errc::stopped, fmt::format("job {} was stopped", id));
+                case result_type::failed:
+                case result_type::retries_exceeded:
+                    throw_recorded_failure(id, r->error);
+            }
+        }
+        std::optional<job_record> job = co_await store->fetch(id);
+        if (!job)
+            throw_job_error(job_errc::expired, fmt::format("job {} has no record any more: it expired, was "
+                                                           "deleted, or keeps no result (result_ttl 0)",
+                                                           id));
+        if (job->status == job_status::canceled)
+            throw_job_error(job_errc::canceled, fmt::format("job {} was canceled", id));
+        if (job->status == job_status::stopped)
+            throw_job_error(job_errc::stopped, fmt::format("job {} was stopped", id));
+    }
+}
+
+}  // namespace detail
+}  // namespace simul
