@@ -21,7 +21,12 @@ function(simul_layer name)
     # Private headers are included from the root of src: "http/session.hpp".
     target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/src")
     set_target_properties(${target} PROPERTIES
-      VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+      VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} INSTALL_RPATH "$ORIGIN")
+    # A shared layer must find all it calls in the layers that it names: an upward call does not link.
+    # (The sanitizers leave their own symbols to the program.)
+    if(BUILD_SHARED_LIBS AND NOT SIMUL_SANITIZE)
+      target_link_options(${target} PRIVATE -Wl,-z,defs)
+    endif()
   else()
     add_library(${target} INTERFACE)
     set(scope INTERFACE)
