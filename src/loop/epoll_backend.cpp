@@ -62,7 +62,7 @@ class epoll_backend final : public backend {
         if (static_cast<std::size_t>(op.fd) >= table_.size()) {
             try {
                 table_.resize(std::max<std::size_t>(64, static_cast<std::size_t>(op.fd) * 2));
-            } catch (...) {
+            } catch (...) {  // only bad_alloc: the operation gets it as its result
                 op.result = -ENOMEM;
                 return true;
             }

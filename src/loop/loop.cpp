@@ -128,7 +128,7 @@ std::string text_of(const std::exception_ptr& error) {
         std::rethrow_exception(error);
     } catch (const std::exception& e) {
         return e.what();
-    } catch (...) {
+    } catch (...) {  // described, not handled: its owner has the exception_ptr
         return "an exception of unknown type";
     }
 }

@@ -76,7 +76,7 @@ void print_error(const std::exception_ptr& error, const char* prefix, int depth)
         } catch (...) {
             nested = std::current_exception();
         }
-    } catch (...) {
+    } catch (...) {  // the edge: here it is reported
         fmt::print(stderr, "{}an exception that is not a std::exception\n", prefix);
     }
     if (depth == depth_max) return;

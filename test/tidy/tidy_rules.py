@@ -30,7 +30,7 @@ BAD = [
     ("markers", "include/simul/core/task.hpp", "int a;\n", "#pragma once is missing"),
     ("markers", "include/simul/core/task.hpp", "#pragma once\nusing namespace std;\n", "no using namespace"),
     ("catches", "src/core/task.cpp", "void f() { try { g(); } catch (...) {} }\n\n\n\n\n", "must rethrow"),
-    ("dead", "include/simul/core/forgotten.hpp", "#pragma once\n", "nothing includes this header"),
+    ("dead", "src/core/forgotten.hpp", "#pragma once\n", "nothing includes this header"),
     ("dead", "docs/forgotten.md", "nobody links here\n", "nothing names this file"),
 ]
 
@@ -49,7 +49,7 @@ def run(rule, changed):
 
 failed = 0
 for rule in sorted({case[0] for case in BAD}):
-    status, said = run(rule, {} if rule != "dead" else {"test/http/use.cpp": "#include <simul/http/wire.hpp>\n"})
+    status, said = run(rule, {})
     if status != 0:
         print(f"{rule}: complains about a good tree:\n{said}")
         failed = 1
