@@ -1,0 +1,213 @@
+#include "redis/connection.hpp"
+
+#include <simul/core/outcome.hpp>
+#include <simul/core/scopes.hpp>
+#include <simul/loop/sleep.hpp>
+#include <simul/loop/timeout.hpp>
+
+#include <fmt/format.h>
+
+namespace simul::redis::detail {
+namespace {
+
+std::string text_of(const std::exception_ptr& error) {
+    try {
+        std::rethrow_exception(error);
+    } catch (const std::exception& e) {
+        return e.what();
+    } catch (...) {  // only its text is wanted
+        return "unknown error";
+    }
+}
+
+// Errors of the greeting that have a remedy of their own.
+void check_greeting(const reply& r, const client_options& options) {
+    if (!r.is_error()) return;
+    reply_error e(r.error_text());
+    if (e.code() == "NOAUTH" || e.code() == "WRONGPASS" || e.code() == "NOPERM" ||
+        r.error_text().find("AUTH") != std::string::npos ||
+        r.error_text().find("password") != std::string::npos)
+        throw std::system_error(make_error_code(client_errc::authentication), options.shown());
+    if (e.code() == "LOADING" || e.code() == "BUSY" || e.code() == "MASTERDOWN")
+        throw std::system_error(make_error_code(client_errc::not_ready),
+                                fmt::format("{}: {}", options.shown(), r.error_text()));
+    throw std::system_error(std::make_error_code(std::errc::protocol_error),
+                            fmt::format("{}: {}", options.shown(), r.error_text()));
+}
+
+}  // namespace
+
+connection::~connection() = default;
+
+task<std::shared_ptr<connection>> connection::open(client_options options) {
+    auto connecting = [&]() -> task<std::shared_ptr<connection>> {
+        socket s = co_await socket::open(options);
+        std::shared_ptr<connection> c(new connection(options, std::move(s)));
+        pipeline greeting;
+        if (!options.password.empty()) {
+            if (options.user.empty())
+                greeting.add("AUTH", options.password);
+            else
+                greeting.add("AUTH", options.user, options.password);
+        }
+        greeting.add("SELECT", options.database).add("CLIENT", "ID");
+        std::vector<reply> answers = co_await c->exchange(std::move(greeting), options.connect_timeout);
+        for (const reply& r : answers) check_greeting(r, options);
+        c->id_ = answers.back().as_int();
+        co_return c;
+    };
+    std::optional<std::shared_ptr<connection>> made =
+        co_await move_on_after(options.connect_timeout, connecting());
+    if (!made)
+        throw std::system_error(
+            make_error_code(client_errc::cannot_connect),
+            fmt::format("connect {} within {} ms", options.shown(), options.connect_timeout.count()));
+    co_return std::move(*made);
+}
+
+std::exception_ptr connection::lost(std::string_view why) const {
+    return std::make_exception_ptr(
+        std::system_error(make_error_code(client_errc::connection_lost),
+                          why.empty() ? options_.shown() : fmt::format("{}: {}", options_.shown(), why)));
+}
+
+task<std::vector<reply>> connection::exchange(pipeline commands, std::chrono::milliseconds limit) {
+    if (broken_) std::rethrow_exception(broken_);
+    auto mine = std::make_shared<waiting>();
+    mine->missing = commands.size();
+    out_ += commands.data();
+    in_flight_.push_back(mine);
+    auto keep = shared_from_this();
+    bool in_time = co_await move_on_after(limit, drive(mine));
+    if (!mine->done() && !in_time) {
+        // Later answers would be taken for those of later commands if this went on.
+        fail(std::make_exception_ptr(
+            std::system_error(make_error_code(client_errc::no_answer),
+                              fmt::format("{} within {} ms", options_.shown(), limit.count()))));
+    }
+    if (mine->error) std::rethrow_exception(mine->error);
+    co_return std::move(mine->replies);
+}
+
+task<reply> connection::receive() {
+    if (!unasked_.empty()) {
+        reply r = std::move(unasked_.front());
+        unasked_.pop_front();
+        co_return r;
+    }
+    if (broken_) std::rethrow_exception(broken_);
+    auto mine = std::make_shared<waiting>();
+    mine->missing = 1;
+    in_flight_.push_back(mine);
+    auto keep = shared_from_this();
+    struct leave {  // a canceled receiver has asked for nothing: what comes is for the next one
+        connection& c;
+        std::shared_ptr<waiting>& w;
+        ~leave() { std::erase(c.in_flight_, w); }
+    } guard{*this, mine};
+    co_await drive(mine);
+    if (mine->error) std::rethrow_exception(mine->error);
+    co_return std::move(mine->replies.front());
+}
+
+void connection::wake_next() {
+    for (auto& w : in_flight_)
+        if (!w->done()) w->wake.set();
+}
+
+task<void> connection::drive(std::shared_ptr<waiting> mine) {
+    while (!mine->done()) {
+        if (broken_) {
+            mine->error = broken_;
+            break;
+        }
+        if (!out_.empty() && !writing_)
+            co_await write_some();
+        else if (!reading_)
+            co_await read_some();
+        else {
+            mine->wake.reset();
+            co_await mine->wake.wait();
+        }
+    }
+}
+
+task<void> connection::write_some() {
+    struct role {
+        connection& c;
+        explicit role(connection& conn) : c(conn) { c.writing_ = true; }
+        ~role() {
+            c.writing_ = false;
+            c.wake_next();
+        }
+    } mine(*this);
+    co_await yield();  // what others add in this turn goes along
+    std::string data = std::exchange(out_, {});
+    if (data.empty() || broken_) co_return;
+    // Not canceled half way: the rest of the connection's users would suffer.
+    auto result =
+        co_await outcome_of(shield(move_on_after(options_.command_timeout, socket_.write_all(data))));
+    if (result.has_error())
+        fail(lost(text_of(result.error())));
+    else if (result.has_value() && !result.value())
+        fail(lost("the server does not take what is sent"));
+}
+
+task<void> connection::read_some() {
+    struct role {
+        connection& c;
+        explicit role(connection& conn) : c(conn) { c.reading_ = true; }
+        ~role() {
+            c.reading_ = false;
+            c.wake_next();
+        }
+    } mine(*this);
+    auto result = co_await outcome_of(socket_.read_some(buffer_));
+    if (result.canceled()) co_await checkpoint();
+    if (result.has_error()) {
+        fail(lost(text_of(result.error())));
+        co_return;
+    }
+    std::size_t n = std::move(result).value();
+    if (n == 0) {
+        fail(lost("the server closed it"));
+        co_return;
+    }
+    std::string_view input(buffer_.data(), n);
+    std::exception_ptr garbage;
+    try {
+        while (auto r = parser_.next(input)) give_out(std::move(*r));
+    } catch (const std::exception&) {  // given to everybody who waits
+        garbage = std::current_exception();
+    }
+    if (garbage) fail(garbage);
+}
+
+void connection::give_out(reply r) {
+    if (in_flight_.empty()) {  // a message that came while nobody was receiving
+        if (unasked_.size() < unasked_max) {
+            unasked_.push_back(std::move(r));
+        } else {
+            fail(lost("nobody takes the messages that come"));
+        }
+        return;
+    }
+    waiting& first = *in_flight_.front();
+    first.replies.push_back(std::move(r));
+    if (--first.missing == 0) {
+        std::shared_ptr<waiting> done = in_flight_.front();
+        in_flight_.pop_front();
+        done->wake.set();
+    }
+}
+
+void connection::fail(std::exception_ptr error) {
+    if (!broken_) broken_ = error;
+    std::deque<std::shared_ptr<waiting>> all = std::exchange(in_flight_, {});
+    for (auto& w : all) {
+        w->error = broken_;
+        w->wake.set();
+    }
+}
+
+}  // namespace simul::redis::detail
