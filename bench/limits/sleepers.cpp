@@ -48,12 +48,12 @@ int main(int argc, char** argv) {
     const long count = option(argc, argv, "--count", 1'000'000);
     const int64_t before = resident_bytes();
     std::vector<bare> tasks;
-    const int64_t begin = now_ns();
+    const int64_t begin = own_cpu_ns();
     for (long i = 0; i < count; ++i) tasks.push_back(sleep(now_ns() + 3'600'000'000'000 + i));
-    const int64_t started = now_ns();
+    const int64_t started = own_cpu_ns();
     const int64_t after = resident_bytes();
     for (bare task : tasks) task.handle.destroy();
-    const int64_t end = now_ns();
+    const int64_t end = own_cpu_ns();
     const double n = static_cast<double>(count);
     printf("{\"bytes\": %.1f, \"start_ns\": %.1f, \"end_ns\": %.1f}\n",
            static_cast<double>(after - before) / n, static_cast<double>(started - begin) / n,

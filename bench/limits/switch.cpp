@@ -42,9 +42,9 @@ double transfer_ns(long times) {
     bare a = hand_over(second, times / 2), b = hand_over(first, times);
     first = a.handle;
     second = b.handle;
-    const int64_t begin = now_ns();
+    const int64_t begin = own_cpu_ns();
     a.handle.resume();  // `a` ends after its last turn, while `b` is still suspended
-    const int64_t end = now_ns();
+    const int64_t end = own_cpu_ns();
     a.handle.destroy();
     b.handle.destroy();
     return static_cast<double>(end - begin) / static_cast<double>(times);
@@ -64,7 +64,7 @@ bare take_turns(long times) {
 
 double queue_ns(long times) {
     bare a = take_turns(times / 2), b = take_turns(times / 2);
-    const int64_t begin = now_ns();
+    const int64_t begin = own_cpu_ns();
     ready.push_back(a.handle);
     ready.push_back(b.handle);
     while (!ready.empty()) {
@@ -72,7 +72,7 @@ double queue_ns(long times) {
         ready.pop_front();
         one.resume();
     }
-    const int64_t end = now_ns();
+    const int64_t end = own_cpu_ns();
     a.handle.destroy();
     b.handle.destroy();
     return static_cast<double>(end - begin) / static_cast<double>(times);
@@ -132,9 +132,9 @@ bare call_often(long times, long& sum) {
 double call_ns(long times) {
     long sum = 0;
     bare caller = call_often(times, sum);
-    const int64_t begin = now_ns();
+    const int64_t begin = own_cpu_ns();
     caller.handle.resume();
-    const int64_t end = now_ns();
+    const int64_t end = own_cpu_ns();
     caller.handle.destroy();
     if (sum != times) std::terminate();
     return static_cast<double>(end - begin) / static_cast<double>(times);
