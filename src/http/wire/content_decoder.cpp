@@ -196,10 +196,10 @@ std::string_view content_decoder::pull(std::size_t index, std::string_view& inpu
 }
 
 void content_decoder::finish() const {
-    for (const auto& stage : stages_) {
-        if (!stage->complete()) {
-            throw wire_error(wire_errc::truncated_content, static_cast<std::size_t>(stage->taken()),
-                             fmt::format("the data ends after {} bytes", stage->taken()));
+    for (const auto& each : stages_) {
+        if (!each->complete()) {
+            throw wire_error(wire_errc::truncated_content, static_cast<std::size_t>(each->taken()),
+                             fmt::format("the data ends after {} bytes", each->taken()));
         }
     }
 }

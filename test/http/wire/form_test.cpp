@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <ostream>  // doctest shows error codes
 #include <simul/http/wire/error.hpp>
 #include <simul/http/wire/form.hpp>
 #include <string>

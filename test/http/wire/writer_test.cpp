@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <ostream>  // doctest shows error codes
 #include <simul/http/wire/error.hpp>
 #include <simul/http/wire/parser.hpp>
 #include <simul/http/wire/writer.hpp>

@@ -53,6 +53,17 @@ constexpr std::size_t find_not(std::string_view text, char_class what) noexcept 
     return std::string_view::npos;
 }
 
+/// Whether all bytes are field_char. Most bytes of a head are values, so this has no table and no early end:
+/// compilers make vector code of it.
+constexpr bool is_field_text(std::string_view text) noexcept {
+    unsigned bad = 0;
+    for (char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        bad |= static_cast<unsigned>((byte < 0x20) & (byte != '\t')) | static_cast<unsigned>(byte == 0x7f);
+    }
+    return bad == 0;
+}
+
 constexpr char lower(char c) noexcept {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }
