@@ -86,7 +86,8 @@ void check_round_trip(const T& x) {
     CHECK((from_value<T>(to_value(x)) == x));
     const std::string data = encode(x);
     CHECK((decode<T>(data) == x));
-    for (std::size_t size = 0; size < data.size(); ++size)
+    const std::size_t step = data.size() / 100 + 1;
+    for (std::size_t size = 0; size < data.size(); size += step)
         CHECK_THROWS_AS(decode<T>(std::string_view(data).substr(0, size)), codec_error);
     CHECK_THROWS_AS(decode<T>(data + '\0'), codec_error);
 }
@@ -311,13 +312,13 @@ TEST_CASE("damaged binary data is read or refused, never worse") {
     const std::string typed = encode(order);
     std::string untyped;
     encode(untyped, value::list(testing::sample_values()));
-    for (int i = 0; i < 20000; ++i) {
+    for (int i = 0; i < 3000; ++i) {
         try {
             (void)decode<shop::order>(testing::mutated(typed, random));
         } catch (const codec_error&) {
         }
     }
-    for (int i = 0; i < 2000; ++i) {
+    for (int i = 0; i < 200; ++i) {
         try {
             (void)decode<value>(testing::mutated(untyped, random));
         } catch (const codec_error&) {

@@ -32,11 +32,13 @@ std::string unhex(std::string_view text) {
 }
 
 std::string hex(std::string_view data) {
+    constexpr std::string_view digits = "0123456789abcdef";
     std::string result;
+    result.reserve(data.size() * 2);
     for (const char c : data) {
-        char buffer[3];
-        std::snprintf(buffer, sizeof buffer, "%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-        result += buffer;
+        const auto byte = static_cast<unsigned char>(c);
+        result += digits[byte >> 4];
+        result += digits[byte & 15];
     }
     return result;
 }
@@ -83,7 +85,7 @@ std::string run_python(const std::string& script, const std::string& input) {
 // Values whose pickles show every layout that Python chooses by size.
 std::vector<value> large_samples() {
     std::vector<value> samples;
-    for (const int size : {2, 999, 1000, 1001, 2000, 2001, 30000}) {
+    for (const int size : {2, 999, 1000, 1001, 2000}) {
         std::vector<value> items;
         std::vector<value::entry> entries;
         for (int i = 0; i < size; ++i) {
@@ -94,7 +96,7 @@ std::vector<value> large_samples() {
         samples.push_back(value::tuple(items));
         samples.push_back(value::dict(std::move(entries)));
     }
-    for (const std::size_t size : {std::size_t{65535}, std::size_t{65536}, std::size_t{200000}}) {
+    for (const std::size_t size : {std::size_t{65535}, std::size_t{65536}, std::size_t{140000}}) {
         samples.push_back(value(std::string(size, 's')));
         samples.push_back(value(bytes{std::string(size, 'b')}));
         samples.push_back(
@@ -224,21 +226,24 @@ TEST_CASE("a short pickle cannot grow without limit") {
     std::string bomb = unhex("80 05 5d 94");
     for (unsigned i = 0; i < 40; ++i)
         bomb += unhex("5d 94 28 68") + static_cast<char>(i) + unhex("68") + static_cast<char>(i) + "e";
-    CHECK(error_of(bomb + ".").find("more than 4000000 values (nodes_max)") != std::string::npos);
+    CHECK(error_of(bomb + ".", {.nodes_max = 10000}).find("more than 10000 values (nodes_max)") !=
+          std::string::npos);
     CHECK(error_of(bomb + ".", {.nodes_max = 10}).find("more than 10 values (nodes_max)") !=
           std::string::npos);
 
-    // one text of 1 MB, named a thousand times
-    std::string texts = unhex("80 05 28 58 00 00 10 00") + std::string(1 << 20, 'x') + unhex("94");
+    // one text of 64 KB, named a thousand times
+    std::string texts = unhex("80 05 28 58 00 00 01 00") + std::string(1 << 16, 'x') + unhex("94");
     for (int i = 0; i < 1000; ++i) texts += unhex("68 00");
-    CHECK(error_of(texts + "t.").find("text_bytes_max") != std::string::npos);
+    CHECK(error_of(texts + "t.", {.text_bytes_max = 1 << 20})
+              .find("more than 1048576 bytes of text (text_bytes_max)") != std::string::npos);
+    CHECK_NOTHROW(pickle::load(texts + "t."));
 
     const auto nested = [](std::size_t depth) {
         return unhex("80 05") + std::string(depth, ']') + std::string(depth - 1, 'a') + ".";
     };
     CHECK_NOTHROW(pickle::load(nested(500)));
     CHECK(error_of(nested(501)).find("more than 500 levels of nesting (depth_max)") != std::string::npos);
-    CHECK(error_of(nested(200000)).find("depth_max") != std::string::npos);
+    CHECK(error_of(nested(20000)).find("depth_max") != std::string::npos);
     CHECK(error_of(unhex("80 05 8b d0 07 00 00") + std::string(2000, '\x11') + ".")
               .find("more than 4300 digits") != std::string::npos);
 }
@@ -279,9 +284,7 @@ TEST_CASE("what Python could not hash or decode is not written") {
     CHECK(dump_error(value::set({value::dict()})) ==
           "[0]: expected a key or set item that Python can hash, found dict {}");
     CHECK(dump_error(value::set({value::tuple({value::list()})})).find("[0][0]: expected a key") == 0);
-    value deep;
-    for (int i = 0; i < 1100; ++i) deep = value::list({deep});
-    CHECK(dump_error(deep).ends_with("more than 1000 levels of nesting"));
+    CHECK(dump_error(testing::nested_list(1100)).ends_with("more than 1000 levels of nesting"));
     CHECK_NOTHROW(pickle::dump(value::set({value::set({1})})));
 }
 
@@ -292,7 +295,7 @@ TEST_CASE("every prefix of every pickle is refused, and damage never does worse"
             const std::string data = pickle::dump(v, f);
             for (std::size_t size = 0; size < data.size(); ++size)
                 CHECK_THROWS_AS(pickle::load(std::string_view(data).substr(0, size)), pickle::load_error);
-            for (int i = 0; i < 200; ++i) {
+            for (int i = 0; i < 40; ++i) {
                 const std::string damaged = testing::mutated(data, random);
                 try {
                     (void)python_repr(
@@ -306,7 +309,7 @@ TEST_CASE("every prefix of every pickle is refused, and damage never does worse"
 
 TEST_CASE("random trees come back from both forms") {
     std::mt19937_64 random(11);
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 300; ++i) {
         const value v = testing::random_value(random, 4, false);
         CHECK((pickle::load(pickle::dump(v)) == v));
         CHECK((pickle::load(pickle::dump(v, pickle::form::minimal)) == v));

@@ -67,6 +67,17 @@ inline std::vector<value> sample_values() {
     return samples;
 }
 
+/// `depth` lists, each the only item of the one around it.
+inline value nested_list(std::size_t depth) {
+    value v;
+    for (; depth > 0; --depth) {
+        std::vector<value> one;
+        one.push_back(std::move(v));
+        v = value::list(std::move(one));
+    }
+    return v;
+}
+
 /// Damages `text` in one to four places: changes, removes, repeats or inserts bytes.
 template <class Random>
 std::string mutated(std::string text, Random& random) {

@@ -153,7 +153,7 @@ TEST_CASE("two's complement conversion round-trips around every power of two") {
     CHECK(big_integer::from_decimal("-129").twos_complement() == "\x7f\xff");
     CHECK(big_integer::from_decimal("18446744073709551616").twos_complement() ==
           std::string("\0\0\0\0\0\0\0\0\x01", 9));
-    for (std::size_t bytes = 1; bytes < 40; ++bytes) {
+    for (std::size_t bytes = 1; bytes < 20; ++bytes) {
         for (const char* low : {"\x00", "\x01", "\xff"}) {
             for (unsigned top = 0; top < 256; ++top) {
                 std::string data(bytes - 1, *low);
