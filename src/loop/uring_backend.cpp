@@ -325,12 +325,13 @@ class uring_backend final : public backend {
 
     /// Takes all completions that are there. True if there was one.
     bool collect() noexcept {
-        unsigned head = *cq_head_;
         const unsigned tail = std::atomic_ref<unsigned>(*cq_tail_).load(std::memory_order_acquire);
-        if (head == tail) return false;
-        while (head != tail) {
+        if (*cq_head_ == tail) return false;
+        // completed() may submit, and submitting may collect when there is no room: the head is read again.
+        while (static_cast<int>(tail - *cq_head_) > 0) {
+            const unsigned head = *cq_head_;
             const io_uring_cqe completion = completions_[head & cq_mask_];
-            std::atomic_ref<unsigned>(*cq_head_).store(++head, std::memory_order_release);
+            std::atomic_ref<unsigned>(*cq_head_).store(head + 1, std::memory_order_release);
             take(completion.user_data, completion.res);
         }
         return true;
