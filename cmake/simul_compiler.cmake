@@ -26,8 +26,8 @@ if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
 endif()
 
 # -g1 keeps function names and lines, which is what a stack trace needs, at a third of the link time of -g.
-set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1" CACHE STRING "Flags of a debug build")
-set(CMAKE_C_FLAGS_DEBUG "-O0 -g1" CACHE STRING "Flags of a debug build")
+set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
+set(CMAKE_C_FLAGS_DEBUG "-O0 -g1")
 
 find_program(SIMUL_CCACHE ccache)
 if(SIMUL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
