@@ -57,7 +57,7 @@ std::string failure_text(std::exception_ptr error, std::string_view function, st
                        fmt::format("{}:{}", e.code().category().name(), e.code().value()), function, worker);
     } catch (const std::exception& e) {
         return compose(type_name(e), e.what(), "", function, worker);
-    } catch (...) {
+    } catch (...) {  // described for the record; its owner has the exception_ptr
         return compose("unknown", "an object that is no std::exception was thrown", "", function, worker);
     }
 }

@@ -155,6 +155,21 @@ local function is_current(id, ex, worker)
   local mine = v[1] == ex and v[2] == worker and call('HEXISTS', 'simul:running:' .. worker, id .. ':' .. ex) == 1
   return mine, v[3], v[4]
 end
+-- simul:running:W maps ID:EX to ORDER:QUEUE, where ORDER tells which was taken first.
+local function queue_of_run(worker, id, ex)
+  local v = call('HGET', 'simul:running:' .. worker, id .. ':' .. ex)
+  return v and string.match(v, '^%d+:(.*)$')
+end
+local function runs_of(worker)
+  local flat, runs = call('HGETALL', 'simul:running:' .. worker), {}
+  for i = 1, #flat, 2 do
+    local id, ex = string.match(flat[i], '^(.*):(.*)$')
+    local order, queue = string.match(flat[i + 1], '^(%d+):(.*)$')
+    runs[#runs + 1] = {id = id, ex = ex, queue = queue, order = order}
+  end
+  table.sort(runs, function(a, b) return a.order < b.order end)
+  return runs
+end
 local function forget_worker(worker)
   for _, q in ipairs(call('LRANGE', 'simul:queues:' .. worker, 0, -1)) do
     call('SREM', 'rq:workers:' .. q, 'rq:worker:' .. worker)
@@ -221,11 +236,20 @@ return receipts
 )lua";
 
 constexpr std::string_view take_text = R"lua(
-local worker, limit, nqueues = arg(), tonumber(arg()), tonumber(arg())
+local worker, limit, again, nqueues = arg(), tonumber(arg()), arg() == '1', tonumber(arg())
 local queues, skip, executions, taken = {}, {}, {}, {}
 for i = 1, nqueues do queues[i] = arg() end
 for i = 1, tonumber(arg()) do skip[arg()] = true end
 for i = 1, limit do executions[i] = arg() end
+if again then
+  -- The answer to the first call was lost: these executions may exist.
+  local known = {}
+  for _, ex in ipairs(executions) do known[ex] = true end
+  for _, run in ipairs(runs_of(worker)) do
+    if known[run.ex] then taken[#taken + 1] = {run.id, run.ex, run.queue, call('HGETALL', jobkey(run.id))} end
+  end
+  if #taken > 0 then return {'ok', unpack(taken)} end
+end
 if call('EXISTS', 'rq:suspended') == 1 then return {'suspended'} end
 if call('EXISTS', 'simul:worker:' .. worker) == 0 then return {'unknown'} end
 local skipped = false
@@ -254,7 +278,7 @@ for _, queue in ipairs(queues) do
         call('ZADD', 'rq:wip:' .. origin, now + hb, member)
         call('SADD', 'rq:worker:' .. worker .. ':executions', member)
         call('EXPIRE', 'rq:worker:' .. worker .. ':executions', hb + 60)
-        call('HSET', 'simul:running:' .. worker, member, origin)
+        call('HSET', 'simul:running:' .. worker, member, string.format('%016.0f%04d:', now_us, #taken) .. origin)
         call('HSET', jobkey(id), 'status', 'started', 'started_at', iso(now_us), 'last_heartbeat', iso(now_us),
           'worker_name', worker, 'simul_execution', ex)
         call('PERSIST', jobkey(id))
@@ -276,7 +300,7 @@ for i = 1, n do
   local id, ex, success, may_retry = arg(), arg(), arg() == '1', arg() == '1'
   local value, exc, started, ended, started_f, ended_f = arg(), arg(), arg(), arg(), arg(), arg()
   local mine, status, origin = is_current(id, ex, worker)
-  local queue = call('HGET', 'simul:running:' .. worker, id .. ':' .. ex) or origin or ''
+  local queue = queue_of_run(worker, id, ex) or origin or ''
   clear_execution(id, ex, queue, worker)
   if not mine then
     answers[i] = {'refused', '', ''}
@@ -332,7 +356,7 @@ for i = 1, n do list[i] = {arg(), arg()} end
 for i = n, 1, -1 do
   local id, ex = list[i][1], list[i][2]
   local mine, status, origin = is_current(id, ex, worker)
-  local queue = call('HGET', 'simul:running:' .. worker, id .. ':' .. ex) or origin or ''
+  local queue = queue_of_run(worker, id, ex) or origin or ''
   clear_execution(id, ex, queue, worker)
   if mine and status == 'started' then
     put_back(id, queue)
@@ -377,15 +401,12 @@ return 'ok'
 
 constexpr std::string_view unregister_worker_text = R"lua(
 local worker = arg()
-for member, queue in pairs((function()
-  local flat, map = call('HGETALL', 'simul:running:' .. worker), {}
-  for i = 1, #flat, 2 do map[flat[i]] = flat[i + 1] end
-  return map
-end)()) do
-  local id, ex = string.match(member, '^(.*):(.*)$')
-  local mine, status = is_current(id, ex, worker)
-  clear_execution(id, ex, queue, worker)
-  if mine and status == 'started' then put_back(id, queue) end
+local runs = runs_of(worker)
+for i = #runs, 1, -1 do
+  local run = runs[i]
+  local mine, status = is_current(run.id, run.ex, worker)
+  clear_execution(run.id, run.ex, run.queue, worker)
+  if mine and status == 'started' then put_back(run.id, run.queue) end
 end
 forget_worker(worker)
 return 'ok'
@@ -415,10 +436,8 @@ if known == 1 then
     call('EXPIRE', key, busy and 90 or 480)
     call('EXPIRE', key .. ':executions', 480)
     local at = string.format('%.6f', now_us / 1000000)
-    local flat = call('HGETALL', 'simul:running:' .. worker)
-    for i = 1, #flat, 2 do
-      local member, queue = flat[i], flat[i + 1]
-      local id, ex = string.match(member, '^(.*):(.*)$')
+    for _, run in ipairs(runs_of(worker)) do
+      local id, ex, queue, member = run.id, run.ex, run.queue, run.id .. ':' .. run.ex
       if call('EXISTS', jobkey(id)) == 1 then
         call('HSET', 'rq:execution:' .. member, 'id', ex, 'job_id', id, 'last_heartbeat', at, 'worker_name', worker)
         if call('HEXISTS', 'rq:execution:' .. member, 'created_at') == 0 then
@@ -461,10 +480,9 @@ local v = call('HMGET', 'simul:worker:' .. worker, 'last_heartbeat', 'lease_unti
 if not v[1] or v[1] ~= seen then return {0, {}, {}} end
 if evidence == 'lease' and tonumber(v[2]) > now_us then return {0, {}, {}} end
 local requeued, failed = {}, {}
-local flat = call('HGETALL', 'simul:running:' .. worker)
-for i = 1, #flat, 2 do
-  local member, queue = flat[i], flat[i + 1]
-  local id, ex = string.match(member, '^(.*):(.*)$')
+local runs = runs_of(worker)
+for i = #runs, 1, -1 do  -- the last one first: each goes to the head
+  local id, ex, queue = runs[i].id, runs[i].ex, runs[i].queue
   local mine, status = is_current(id, ex, worker)
   clear_execution(id, ex, queue, worker)
   if mine and status == 'started' then

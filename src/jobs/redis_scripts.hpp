@@ -15,7 +15,7 @@ namespace simul::detail {
 enum class redis_script {
     enqueue,            // n, per job: id queue due|'' front ttl|'' created_at nfields (field value)...
                         //   -> last result ids; error IDINUSE
-    take,               // worker limit nqueues queue... nskip skip... execution... (limit of them)
+    take,               // worker limit again nqueues queue... nskip skip... execution... (limit of them)
                         //   -> {state, {id, execution, queue, HGETALL}...}
     finish,             // worker n, per outcome: id execution success may_retry value exc started ended
                         //   started_float ended_float -> per outcome {kind, due|'', kept|''}

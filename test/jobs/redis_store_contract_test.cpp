@@ -1,0 +1,30 @@
+#include "contract/store_contract.hpp"
+
+#include "jobs/redis_store.hpp"
+#include "redis/test_server.hpp"
+
+#include <atomic>
+#include <memory>
+
+using namespace simul;
+
+namespace {
+
+class redis_fixture {
+  public:
+    std::unique_ptr<job_store> open() {
+        store_options o;
+        o.clock_shift = [shift = shift_] { return std::chrono::microseconds(shift->load()); };
+        return open_store(server_.url(), o);
+    }
+    void advance(std::chrono::seconds s) { *shift_ += std::chrono::microseconds(s).count(); }
+
+  private:
+    simul::testing::redis_server server_;
+    std::shared_ptr<std::atomic<std::int64_t>> shift_ = std::make_shared<std::atomic<std::int64_t>>(0);
+};
+
+}  // namespace
+
+TYPE_TO_STRING(redis_fixture);
+SIMUL_STORE_CONTRACT(redis_fixture);
