@@ -272,18 +272,26 @@ class epoll_backend final : public backend {
         op.completed();
     }
 
+    // completed() may submit, so nothing of the table is held over it, and the walk is over a list of its
+    // own.
     void try_all(int fd, queue entry::* which) noexcept {
-        // completed() only posts, so nothing is submitted while we walk and the table stays where it is.
-        queue& waiting = table_[static_cast<std::size_t>(fd)].*which;
-        io_op* op = waiting.first();
-        while (op != nullptr) {
-            io_op* next = waiting.after(*op);
-            if (attempt(*op, false))
+        const auto index = static_cast<std::size_t>(fd);
+        queue waiting;
+        queue blocked;
+        waiting.splice_back(table_[index].*which);
+        while (io_op* op = waiting.pop_front()) {
+            if (attempt(*op, false)) {
                 finish(*op, op->result);
-            else if (op->kind != io_kind::poll)
-                return;
-            op = next;
+                continue;
+            }
+            blocked.push_back(*op);
+            if (op->kind != io_kind::poll) break;
         }
+        blocked.splice_back(waiting);
+        blocked.splice_back(table_[index].*which);  // what was submitted meanwhile comes after it
+        (table_[index].*which).splice_back(blocked);
+        // It may have looked as if nobody waited.
+        if (!(table_[index].*which).empty()) watch(fd, table_[index]);
     }
 
     int wait_events(epoll_event* events, int size, std::optional<time_point> until) noexcept {

@@ -74,6 +74,7 @@ const char* to_string(io_kind kind) noexcept {
 
 bool submit_io(scheduler& on, io_op& op) noexcept {
     op.result = 0;
+    op.cancel_sent = false;
     return loop_access::io(loop_access::of(on)).submit(op);
 }
 
@@ -159,6 +160,10 @@ loop::~loop() {
 }
 
 loop::entered::entered(loop& l) : before(nullptr) {
+    if (l.thread_ != std::this_thread::get_id())
+        throw std::system_error(
+            make_error_code(errc::wrong_loop),
+            "run: the loop was made on another thread; make it on the thread that runs it");
     if (detail::current_scheduler() != nullptr)
         throw std::system_error(
             make_error_code(errc::wrong_state),
@@ -171,10 +176,6 @@ void loop::throw_canceled(const cancel_reason& reason) { throw canceled_error(to
 
 void loop::watch(detail::root_base& root) { roots_.push_back(&root); }
 void loop::unwatch(detail::root_base& root) noexcept { std::erase(roots_, &root); }
-
-bool loop::can_be_woken() const noexcept {
-    return timers_.size() > 0 || backend_->pending() > 0 || inbox_->hopes_.load() > 0;
-}
 
 void loop::take_inbox() noexcept {
     if (inbox_->head_.load(std::memory_order_relaxed) == nullptr) return;
@@ -199,6 +200,8 @@ bool loop::turn(std::optional<time_point> until, bool may_wait) {
     take_inbox();
     if (timers_.size() > 0) timers_.advance(now());
     statistics_.steps += run_ready(detail::steps_per_turn_max);
+    // In this order: whoever gives up the last hope has put what it brings into the inbox before.
+    const bool hope = inbox_->hopes_.load() > 0;
     const bool ready = has_ready() || inbox_->head_.load() != nullptr;
     if (ready || !may_wait) {
         if (backend_->pending() > 0) {
@@ -207,11 +210,11 @@ bool loop::turn(std::optional<time_point> until, bool may_wait) {
         }
         return true;
     }
-    if (!can_be_woken() && !until) return false;
+    if (!hope && timers_.size() == 0 && backend_->pending() == 0 && !until) return false;
     std::optional<time_point> next = timers_.size() > 0 ? timers_.next() : std::nullopt;
     if (until && (!next || *until < *next)) next = until;
     ++statistics_.kernel_waits;
-    backend_->wait(next, inbox_->hopes_.load() > 0);
+    backend_->wait(next, hope);
     return true;
 }
 
@@ -236,9 +239,17 @@ void loop::drive(detail::root_base& root) {
 
 void loop::finish(detail::root_base& root) noexcept {
     scheduler* before = detail::exchange_current_scheduler(this);
-    while (!root.done())
-        if (!turn(std::nullopt, true) && !root.done())
-            root.in().cancel_everything({cancel_reason::kind::shutdown, {}});
+    bool insisted = false;
+    while (!root.done()) {
+        if (turn(std::nullopt, true) || root.done()) continue;
+        if (insisted) {  // an awaitable that is not ours and that nobody wakes: its frame is destroyed as it
+                         // is
+            report("a task did not end when it was canceled; what waits:\n" + task_tree());
+            break;
+        }
+        insisted = true;
+        root.in().cancel_everything({cancel_reason::kind::shutdown, {}});
+    }
     detail::exchange_current_scheduler(before);
 }
 
@@ -246,10 +257,15 @@ bool loop::run_once(duration wait_max) {
     const entered here(*this);
     const std::size_t steps = statistics_.steps;
     turn(std::nullopt, false);
-    if (statistics_.steps == steps && !has_ready()) turn(now() + wait_max, true);
+    if (statistics_.steps == steps && !has_ready()) {
+        const time_point before = now();
+        turn(wait_max > time_point::max() - before ? time_point::max() : before + wait_max, true);
+    }
     take_inbox();
     if (timers_.size() > 0) timers_.advance(now());
     statistics_.steps += run_ready(detail::steps_per_turn_max);
+    // What these steps submitted has to reach the kernel before somebody else waits for the descriptor.
+    backend_->wait(time_point::min(), true);
     return statistics_.steps != steps;
 }
 

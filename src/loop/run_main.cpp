@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstring>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include <simul/core/attached_errors.hpp>
 #include <simul/core/scopes.hpp>
@@ -21,17 +23,33 @@ namespace {
 /// SIGINT and SIGTERM: the first cancels, the second ends the process.
 class stop_signals final : public signal_receiver, public inbox_node {
   public:
-    explicit stop_signals(loop& on) : box_(loop_access::box(on)) {
+    stop_signals() = default;
+    stop_signals(const stop_signals&) = delete;
+    stop_signals& operator=(const stop_signals&) = delete;
+    ~stop_signals() {
+        if (started_) remove_receiver(*this);
+    }
+
+    void start(loop& on) {
+        box_ = loop_access::box(on);
         wanted = std::uint64_t{1} << (SIGINT - 1) | std::uint64_t{1} << (SIGTERM - 1);
         last_resort = true;
         add_receiver(*this);
+        started_ = true;
     }
-    stop_signals(const stop_signals&) = delete;
-    stop_signals& operator=(const stop_signals&) = delete;
-    ~stop_signals() { remove_receiver(*this); }
-
     int number() const noexcept { return number_.load(); }
-    cancel_scope* scope = nullptr;
+
+    /// While it lives, the first signal cancels `scope`; one that came before it cancels at once.
+    struct target {
+        target(stop_signals& s, cancel_scope& scope) noexcept : signals(s) {
+            signals.scope_ = &scope;
+            if (signals.number() != 0) signals.arrived(nullptr);
+        }
+        target(const target&) = delete;
+        target& operator=(const target&) = delete;
+        ~target() { signals.scope_ = nullptr; }
+        stop_signals& signals;
+    };
 
   private:
     void deliver(int number) noexcept override {
@@ -42,9 +60,11 @@ class stop_signals final : public signal_receiver, public inbox_node {
             ::_exit(128 + number);
     }
     void arrived(loop*) noexcept override {
-        if (scope != nullptr) scope->cancel(number_.load() == SIGINT ? "SIGINT" : "SIGTERM");
+        if (scope_ != nullptr) scope_->cancel(number_.load() == SIGINT ? "SIGINT" : "SIGTERM");
     }
 
+    cancel_scope* scope_ = nullptr;
+    bool started_ = false;
     std::shared_ptr<inbox> box_;
     std::atomic<int> number_{0};
 };
@@ -64,20 +84,31 @@ class ignored_sigpipe {
     struct sigaction before_{};
 };
 
+/// To stderr, which may be closed: then there is nowhere to say it.
+template <class... Args>
+void say(fmt::format_string<Args...> format, Args&&... args) noexcept {
+    try {
+        const std::string text = fmt::format(format, std::forward<Args>(args)...);
+        std::fwrite(text.data(), 1, text.size(), stderr);
+    } catch (...) {
+        std::fputs("error: no memory is left to say more\n", stderr);
+    }
+}
+
 void print_error(const std::exception_ptr& error, const char* prefix, int depth) {
     constexpr int depth_max = 8;
     std::exception_ptr nested;
     try {
         std::rethrow_exception(error);
     } catch (const std::exception& e) {
-        fmt::print(stderr, "{}{}\n", prefix, e.what());
+        say("{}{}\n", prefix, e.what());
         try {
             std::rethrow_if_nested(e);
         } catch (...) {
             nested = std::current_exception();
         }
     } catch (...) {  // the edge: here it is reported
-        fmt::print(stderr, "{}an exception that is not a std::exception\n", prefix);
+        say("{}an exception that is not a std::exception\n", prefix);
     }
     if (depth == depth_max) return;
     if (nested) print_error(nested, "  because: ", depth + 1);
@@ -89,8 +120,7 @@ int flush_stdout(int status) {
     errno = 0;
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
     if (status == 0) {
-        fmt::print(stderr, "error: stdout could not be written: {}\n",
-                   std::strerror(errno == 0 ? EIO : errno));
+        say("error: stdout could not be written: {}\n", std::strerror(errno == 0 ? EIO : errno));
         return 1;
     }
     return status;
@@ -102,15 +132,15 @@ int run_main_loop(const std::function<task<int>()>& body) {
     const ignored_sigpipe no_sigpipe;
     int status = 1;
     try {
+        stop_signals signals;  // outlives the loop, in whose inbox it may still be at the end
         loop on;
-        stop_signals signals(on);
+        signals.start(on);
         const std::optional<int> result = on.run([&]() -> task<std::optional<int>> {
             co_return co_await with_scope([&](cancel_scope& scope) -> task<int> {
-                signals.scope = &scope;
+                const stop_signals::target canceled_by_signals(signals, scope);
                 co_return co_await body();
             });
         });
-        signals.scope = nullptr;
         status = result ? *result : 128 + signals.number();
     } catch (...) {
         std::fflush(stdout);

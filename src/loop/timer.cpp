@@ -119,10 +119,20 @@ void timer_wheel::advance(time_point now) noexcept {
             sort_into_near(due);
         }
     }
+    // A limit waits in a list of its own, from which what fires before it may still disarm it.
+    list limits;
     while (!near_.empty() && near_.front().deadline <= now) {
         timer* due = near_.pop_front();
+        if (due->is_limit) {
+            limits.push_back(*due);
+            continue;
+        }
         --count_;
         due->fired();
+    }
+    while (timer* limit = limits.pop_front()) {
+        --count_;
+        limit->fired();
     }
 }
 

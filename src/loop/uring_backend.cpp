@@ -115,6 +115,7 @@ class uring_backend final : public backend {
     }
 
     void cancel(io_op& op) noexcept override {
+        op.cancel_sent = true;
         // It may be the operation or the poll that stands in for it.
         for (const std::uint64_t bit : {std::uint64_t{0}, bit_poll}) {
             io_uring_sqe& entry = next_entry();
@@ -153,14 +154,8 @@ class uring_backend final : public backend {
                 unsubmitted_ = 0;  // what was to be submitted was, before the waiting
                 break;
             }
-            if (errno == EINTR) {
-                unsubmitted_ = pending_submissions();
-                continue;
-            }
-            if (errno == EAGAIN || errno == EBUSY) {  // out of memory or of completion room: collect first
-                unsubmitted_ = pending_submissions();
-                break;
-            }
+            // EINTR: the caller knows how much of the time is left. EAGAIN, EBUSY: out of memory or of room
+            // for completions, so these are collected first.
             break;
         }
         unsubmitted_ = pending_submissions();
@@ -344,18 +339,15 @@ class uring_backend final : public backend {
             return;
         }
         io_op& op = *reinterpret_cast<io_op*>(user_data & ~bit_poll);
-        if ((user_data & bit_poll) != 0 && result >= 0) {
-            prepare(op);
-            return;
-        }
-        if (result == -EAGAIN && (user_data & bit_poll) == 0 && op.kind != io_kind::poll) {
-            if (op.kind ==
-                io_kind::connect)  // a Unix socket whose backlog is full says so once and tells nothing later
-                result = -ECONNREFUSED;
-            else {
-                poll_instead(op);
-                return;
-            }
+        const bool ready = (user_data & bit_poll) != 0 && result >= 0;  // what stood in for it
+        const bool blocks = (user_data & bit_poll) == 0 && result == -EAGAIN && op.kind != io_kind::poll;
+        if (op.kind == io_kind::connect) {
+            // A Unix socket whose backlog is full says EAGAIN once and tells nothing later.
+            if (blocks) result = -ECONNREFUSED;
+        } else if (ready || blocks || result == -EINTR) {
+            // A cancel between two submissions finds nothing in the kernel, so it takes effect here.
+            if (!op.cancel_sent) return blocks ? poll_instead(op) : prepare(op);
+            result = -ECANCELED;
         }
         --pending_;
         op.result = result;

@@ -36,6 +36,7 @@ struct future_state final : inbox_node {
     std::shared_ptr<inbox> box;
     future_operation<T>* waiting = nullptr;
     bool message_came = false;
+    bool taken = false;
 
     void release() noexcept {
         if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
@@ -81,13 +82,22 @@ class [[nodiscard("await it: co_await future.get()")]] future_operation final
                 state_.box.reset();
                 return false;  // set in this moment
             }
+        } else if (state_.box != loop_access::box(loop_access::of(this->on()))) {
+            throw std::system_error(
+                make_error_code(errc::wrong_loop),
+                "future::get: it was awaited on another loop before, and belongs to that");
         } else if (state_.message_came) {
             return false;
         }
         state_.waiting = this;
         return true;
     }
-    T result() { return std::move(state_.result).value(); }
+    T result() {
+        if (std::exchange(state_.taken, true))
+            throw std::system_error(make_error_code(errc::wrong_state),
+                                    "future::get: its result was taken before");
+        return std::move(state_.result).value();
+    }
     const char* describe() const noexcept override { return "future"; }
     void came() noexcept { this->resume(); }
 

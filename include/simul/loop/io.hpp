@@ -32,7 +32,8 @@ struct io_op : list_node<io_tag> {
     int flags = 0;           ///< recv, send, recvmsg, sendmsg: MSG_*; poll: POLLIN, POLLOUT
     void* buffer = nullptr;  ///< recv, send, read, write; recvmsg, sendmsg: the msghdr; connect: the sockaddr
     std::size_t size = 0;    ///< of buffer
-    int result = 0;          ///< >= 0: bytes, new descriptor (accept), events (poll); < 0: -errno
+    bool cancel_sent = false;  ///< for the backend
+    int result = 0;            ///< >= 0: bytes, new descriptor (accept), events (poll); < 0: -errno
 
     /// The operation is over. Called by backend::wait or backend::cancel.
     virtual void completed() noexcept = 0;

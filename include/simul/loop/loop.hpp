@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -258,7 +259,7 @@ class loop : private detail::scheduler {
     auto start(F f, Args... args) {
         using T = await_result_t<std::invoke_result_t<F, Args...>>;
         const entered here(*this);
-        auto root = std::make_unique<detail::root<T>>(*this);
+        auto root = std::make_unique<detail::root<T>>(static_cast<detail::scheduler&>(*this));
         root->start(detail::frame_of_call(keep_call<T, F, Args...>, std::move(f), std::move(args)...));
         watch(*root);
         return running_task<T>(*this, std::move(root));
@@ -312,7 +313,6 @@ class loop : private detail::scheduler {
     void finish(detail::root_base& root) noexcept;
     bool turn(std::optional<time_point> until, bool may_wait);
     void take_inbox() noexcept;
-    bool can_be_woken() const noexcept;
     std::string describe_deadlock();
     [[noreturn]] static void throw_canceled(const cancel_reason& reason);
 
@@ -323,6 +323,7 @@ class loop : private detail::scheduler {
     std::unique_ptr<detail::backend> backend_;
     std::shared_ptr<detail::inbox> inbox_;
     time_point made_at_;
+    std::thread::id thread_ = std::this_thread::get_id();
     detail::timer_wheel timers_;
     std::vector<detail::root_base*> roots_;
     std::shared_ptr<detail::blocking_pool> blocking_;

@@ -18,7 +18,9 @@ template <class T>
 class timed_child : public single_child<T>, private timer {
   public:
     timed_child(promise_base* child, duration limit, bool shielded = false) noexcept
-        : single_child<T>(child, shielded), limit_(limit) {}
+        : single_child<T>(child, shielded), limit_(limit) {
+        is_limit = true;
+    }
     ~timed_child() { closing(); }
 
   protected:

@@ -17,6 +17,9 @@ struct timer_tag;
 /// copied.
 struct timer : list_node<timer_tag> {
     time_point deadline{};
+    /// It ends something: of all that is due at one moment it fires last, so that a result that is there
+    /// counts.
+    bool is_limit = false;
 
     /// The time has come; the timer is disarmed and may be armed again or destroyed. Only posts; runs no user
     /// code.
@@ -52,7 +55,8 @@ class timer_wheel {
     /// When to look again: the next deadline, or an earlier time at which it will be known better.
     std::optional<time_point> next() noexcept;
 
-    /// Fires all that is due at `now`.
+    /// Fires all that is due at `now`: in the order of the deadlines, first those that are no limits, then
+    /// those that are.
     void advance(time_point now) noexcept;
 
   private:
