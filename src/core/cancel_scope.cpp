@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace simul {
 
 std::string to_string(const cancel_reason& reason) {
@@ -46,8 +48,8 @@ void scope::open(scope& parent, bool shielded) noexcept {
     shielded_ = shielded;
     values_ = parent.values_;
     if (!shielded) {
-        deadline_ = parent.deadline_;
-        canceled_ = parent.canceled_;
+        deadline_ = std::min(deadline_, parent.deadline_);
+        canceled_ = canceled_ || parent.canceled_;  // it may have been canceled before it was opened
     }
     parent.children_.push_back(*this);
 }

@@ -12,6 +12,9 @@ thread_local constinit scheduler* this_thread_scheduler = nullptr;
 
 std::size_t scheduler::run_ready(std::size_t limit) noexcept {
     std::size_t count = 0;
+    // Left over if foreign code resumed a coroutine between turns (a function given to loop_handle::post,
+    // say).
+    while (bounce_) std::exchange(bounce_, nullptr).resume();
     while (count < limit && head_ != nullptr) {
         ready_node* node = head_;
         head_ = node->next_ready;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <ranges>
 #include <tuple>
 #include <type_traits>
@@ -99,27 +100,48 @@ class [[nodiscard("await it: co_await all_settled(...)")]] all_settled_operation
     }
 };
 
+/// What a slot keeps of its element: the value, if the range makes it on the fly (iota, transform), so that a
+/// task may take it by reference; nothing, if it lives in the range.
+template <class Element>
+using kept_element = std::conditional_t<std::is_reference_v<Element>, std::monostate, std::optional<Element>>;
+
+template <class T, class Element>
+class element_slot final : public child_slot<T> {
+  public:
+    template <class F, class Iterator>
+    void call(F& f, Iterator& at) {
+        if constexpr (std::is_reference_v<Element>)
+            this->set(frame_of_call(f, static_cast<Element>(*at)));
+        else
+            this->set(frame_of_call(f, std::move(kept_.emplace(*at))));
+    }
+
+  private:
+    [[no_unique_address]] kept_element<Element> kept_;
+};
+
 /// Children made by calling `f` with each element of a range, at most `limit` at a time.
 template <class Range, class F>
 class range_children : public many_children {
   protected:
     using iterator = std::ranges::iterator_t<Range>;
-    using element =
-        std::conditional_t<std::is_lvalue_reference_v<Range>, std::ranges::range_reference_t<Range>,
-                           std::ranges::range_rvalue_reference_t<Range>>;
-
-    static constexpr auto call_frame(F& f, iterator& at) {
-        if constexpr (std::is_lvalue_reference_v<Range>)
-            return frame_of_call(f, *at);
-        else
-            return frame_of_call(f, std::ranges::iter_move(at));
-    }
+    using reference = std::ranges::range_reference_t<Range>;
+    // Elements of a range that was given as an rvalue are ours to move from, unless it only refers to them.
+    using element = std::conditional_t<!std::is_lvalue_reference_v<Range> && !std::ranges::view<Range> &&
+                                           std::is_lvalue_reference_v<reference>,
+                                       std::ranges::range_rvalue_reference_t<Range>, reference>;
+    using argument = std::conditional_t<std::is_reference_v<element>, element, element&&>;
     template <class U>
     static U value_type_of(child_frame<U>);
 
   public:
-    using T = decltype(value_type_of(call_frame(std::declval<F&>(), std::declval<iterator&>())));
+    using T =
+        decltype(value_type_of(frame_of_call(std::declval<std::decay_t<F>&>(), std::declval<argument>())));
 
+  protected:
+    using slot_type = element_slot<T, element>;
+
+  public:
     range_children(Range&& range, F&& f, std::size_t limit)
         : range_(std::forward<Range>(range)), f_(std::forward<F>(f)), limit_(limit == 0 ? 1 : limit) {}
 
@@ -131,7 +153,7 @@ class range_children : public many_children {
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise>) {
         static_assert(std::is_base_of_v<promise_base, Promise>, "await it in a simul::task");
-        slots_ = std::make_unique<child_slot<T>[]>(size_);
+        slots_ = std::make_unique<slot_type[]>(size_);
         at_ = std::ranges::begin(range_);
         this->open();
         this->running_count_ = 1;  // our own hold while we start
@@ -143,21 +165,21 @@ class range_children : public many_children {
   protected:
     /// Starts one more; false if the function threw (which then is the error of the whole).
     bool start_next() noexcept {
-        child_slot<T>& slot = slots_[next_];
+        slot_type& slot = slots_[next_];
         try {
             this->on().current = &this->scope_;
-            slot.set(call_frame(f_, at_));
+            slot.call(f_, at_);
+            ++at_;
         } catch (...) {
             this->fail(std::current_exception());
             return false;
         }
-        ++at_;
         ++next_;
         slot.start(*this);
         return true;
     }
     void settled(child_slot_base& slot) noexcept override {
-        auto& done = static_cast<child_slot<T>&>(slot);
+        auto& done = static_cast<slot_type&>(slot);
         if (done.result().has_error()) this->fail(done.result().error());
         if (next_ < size_ && !this->scope_.canceled()) start_next();
         this->one_settled();
@@ -171,7 +193,7 @@ class range_children : public many_children {
 
     Range range_;
     std::decay_t<F> f_;
-    std::unique_ptr<child_slot<T>[]> slots_;
+    std::unique_ptr<slot_type[]> slots_;
     iterator at_{};
     std::size_t size_ = 0;
     std::size_t next_ = 0;

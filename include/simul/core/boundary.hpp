@@ -150,7 +150,7 @@ class child_slot_base : public ready_node {
 };
 
 template <class T>
-class child_slot final : public child_slot_base, public result_waiter<T> {
+class child_slot : public child_slot_base, public result_waiter<T> {
   public:
     child_slot() = default;
     explicit child_slot(child_frame<T>&& frame) noexcept { set(std::move(frame)); }

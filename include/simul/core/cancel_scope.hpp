@@ -97,11 +97,17 @@ class scope : public list_node<scope_tag> {
 
     void add(leaf& waiting) noexcept;
 
-    /// Calls `f(leaf&)` for each operation that waits in this scope or below.
+    /// Calls `f(leaf&)` for each operation that waits in this scope or below. Not recursive, since scopes
+    /// nest as deep as calls do.
     template <class F>
     void for_each_leaf(F&& f) {
-        leaves_.for_each(f);
-        children_.for_each([&](scope& child) { child.for_each_leaf(f); });
+        scope* at = this;
+        while (at != nullptr) {
+            at->leaves_.for_each(f);
+            scope* next = at->children_.first();
+            for (; next == nullptr && at != this; at = at->parent_) next = at->parent_->children_.after(*at);
+            at = next;
+        }
     }
 
   private:

@@ -2,7 +2,9 @@
 
 #include <cassert>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -47,24 +49,29 @@ class channel {
     bool try_send(T& item) {
         if (closed_) throw_closed();
         if (receive_operation* receiver = receivers_.pop_front()) {
-            receiver->handed(std::move(item));
+            receiver->handed(std::move(item), handed_count_++);
             return true;
         }
-        if (items_.size() >= capacity_) return false;
+        if (size() >= capacity_) return false;
         items_.push_back(std::move(item));
         return true;
     }
     bool try_send(T&& item) { return try_send(item); }
     /// Never waits: nothing if there is no item now.
     std::optional<T> try_receive() {
+        if (!returned_.empty()) {
+            std::optional<T> item(std::move(returned_.begin()->second));
+            returned_.erase(returned_.begin());
+            refill();
+            return item;
+        }
         if (items_.empty()) {
             if (send_operation* sender = senders_.pop_front()) return sender->taken();
             return std::nullopt;
         }
         std::optional<T> item(std::move(items_.front()));
         items_.pop_front();
-        if (items_.size() < capacity_)
-            if (send_operation* sender = senders_.pop_front()) items_.push_back(sender->taken());
+        refill();
         return item;
     }
 
@@ -77,8 +84,8 @@ class channel {
     }
 
     bool closed() const noexcept { return closed_; }
-    std::size_t size() const noexcept { return items_.size(); }
-    bool empty() const noexcept { return items_.empty(); }
+    std::size_t size() const noexcept { return items_.size() + returned_.size(); }
+    bool empty() const noexcept { return size() == 0; }
     std::size_t capacity() const noexcept { return capacity_; }
 
   private:
@@ -88,17 +95,26 @@ class channel {
     [[noreturn]] static void throw_closed() {
         throw std::system_error(make_error_code(errc::closed), "channel::send: the channel is closed");
     }
-    /// An item comes back from a receiver that was canceled.
-    void take_back(T&& item) {
+    /// Lets a waiting sender have room that has become free.
+    void refill() {
+        if (size() < capacity_)
+            if (send_operation* sender = senders_.pop_front()) items_.push_back(sender->taken());
+    }
+    /// An item comes back from a receiver that was canceled. `order`: it was the so-manieth to be handed out.
+    void take_back(T&& item, std::uint64_t order) {
         if (receive_operation* receiver = receivers_.pop_front())
-            receiver->handed(std::move(item));
+            receiver->handed(std::move(item), order);
         else
-            items_.push_front(std::move(item));
+            returned_.emplace(order, std::move(item));
     }
 
     std::size_t capacity_;
     bool closed_ = false;
     std::deque<T> items_;
+    /// Before items_: what came back, by the order in which it was handed out, since receivers may be
+    /// canceled in any order.
+    std::map<std::uint64_t, T> returned_;
+    std::uint64_t handed_count_ = 0;
     detail::intrusive_list<send_operation, sending_tag> senders_;
     detail::intrusive_list<receive_operation, receiving_tag> receivers_;
 };
@@ -159,8 +175,9 @@ class [[nodiscard("await it: co_await channel.receive()")]] channel<T>::receive_
     std::optional<T> result() noexcept { return std::move(item_); }
     const char* describe() const noexcept override { return "receive from a channel"; }
 
-    void handed(T&& item) {
+    void handed(T&& item, std::uint64_t order) {
         item_.emplace(std::move(item));
+        order_ = order;
         this->resume();
     }
     void ended() noexcept { this->resume(); }
@@ -172,11 +189,12 @@ class [[nodiscard("await it: co_await channel.receive()")]] channel<T>::receive_
     }
     void on_cancel_late() noexcept override {
         if (!item_) return;  // woken by close(): nothing to give back, and the end is a result
-        channel_.take_back(std::move(*item_));
+        channel_.take_back(std::move(*item_), order_);
         this->revoke();
     }
     channel& channel_;
     std::optional<T> item_;
+    std::uint64_t order_ = 0;
 };
 
 }  // namespace simul

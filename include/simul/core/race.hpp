@@ -103,7 +103,7 @@ class [[nodiscard("await it: co_await race(range, f)")]] race_range_operation fi
 
   private:
     void settled(child_slot_base& slot) noexcept override {
-        auto& done = static_cast<child_slot<T>&>(slot);
+        auto& done = static_cast<typename race_range_operation::slot_type&>(slot);
         if (!done.result().canceled()) {
             if (winner_ == nobody && !this->first_error_) {
                 winner_ = static_cast<std::size_t>(&done - this->slots_.get());

@@ -54,7 +54,7 @@ class scheduler {
         tail_ = &node.next_ready;
     }
 
-    bool has_ready() const noexcept { return head_ != nullptr; }
+    bool has_ready() const noexcept { return head_ != nullptr || bounce_; }
 
     /// Runs up to `limit` nodes; gives how many ran.
     std::size_t run_ready(std::size_t limit) noexcept;
@@ -62,7 +62,7 @@ class scheduler {
     /// What await_suspend returns to continue with `next`. See the theory above.
     std::coroutine_handle<> transfer(std::coroutine_handle<> next) noexcept {
 #if defined(__GNUC__) && !defined(__clang__)
-        if (++transfers_ >= transfers_max) {
+        if (++transfers_ >= transfers_max && !bounce_) {
             transfers_ = 0;
             bounce_ = next;
             return std::noop_coroutine();

@@ -189,12 +189,19 @@ class [[nodiscard("await it: co_await with_group(...)")]] with_group_operation f
         : group_boundary(options), body_(std::forward<G>(body)) {}
 
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise>) {
+    void await_suspend(std::coroutine_handle<Promise>) noexcept {
         static_assert(std::is_base_of_v<promise_base, Promise>, "await it in a simul::task");
-        slot_.set(frame_of_call(body_, this->group_));
         this->open();
         this->attach_group();
-        slot_.start(*this);
+        this->hold();  // a body that is no coroutine may spawn in its call
+        this->on().current = &this->scope_;
+        try {
+            slot_.set(frame_of_call(body_, this->group_));
+            slot_.start(*this);
+        } catch (...) {
+            this->fail(std::current_exception());
+        }
+        this->let_go();
     }
 
     T await_resume() {
