@@ -499,6 +499,18 @@ struct codec_traits<std::unordered_map<K, T, H, E, A>>
 // --- structs
 // ------------------------------------------------------------------------------------------------------------
 
+namespace detail {
+
+/// The traits of a field, with the message for those that have none.
+template <class Member>
+struct field_traits : codec_traits<Member> {
+    static_assert(decodable<Member>,
+                  "a field of this struct has a type that cannot be encoded: declare its fields with "
+                  "SIMUL_FIELDS(type, ...)");
+};
+
+}  // namespace detail
+
 template <class T>
     requires detail::has_fields<T>
 struct codec_traits<T> {
@@ -506,7 +518,9 @@ struct codec_traits<T> {
         std::vector<value::entry> entries;
         for_each_field([&](const auto& field) {
             const auto& member = x.*field.member;
-            entries.push_back({value(field.name), traits<decltype(member)>::to_value(member)});
+            entries.push_back(
+                {value(field.name),
+                 detail::field_traits<std::remove_cvref_t<decltype(member)>>::to_value(member)});
         });
         return value::dict(std::move(entries));
     }
@@ -521,7 +535,8 @@ struct codec_traits<T> {
             using member_type = std::remove_cvref_t<decltype(member)>;
             const value* found = v.find(field.name);
             if (found != nullptr)
-                member = traits<member_type>::from_value(*found, value_path::field(path, field.name));
+                member = detail::field_traits<member_type>::from_value(*found,
+                                                                       value_path::field(path, field.name));
             else if (!list.defaulted && !detail::is_optional<member_type>)
                 detail::fail_missing(path, field.name);
         });
@@ -532,7 +547,7 @@ struct codec_traits<T> {
         out.unsigned_number(size);
         for_each_field([&](const auto& field) {
             const auto& member = x.*field.member;
-            traits<decltype(member)>::encode(out, member);
+            detail::field_traits<std::remove_cvref_t<decltype(member)>>::encode(out, member);
         });
     }
 
@@ -542,7 +557,7 @@ struct codec_traits<T> {
         T result{};
         for_each_field([&](const auto& field) {
             auto& member = result.*field.member;
-            member = traits<decltype(member)>::decode(in);
+            member = detail::field_traits<std::remove_cvref_t<decltype(member)>>::decode(in);
         });
         return result;
     }
@@ -550,16 +565,6 @@ struct codec_traits<T> {
   private:
     static constexpr auto list = simul_codec_fields(std::type_identity<T>());
     static constexpr std::size_t size = std::tuple_size_v<decltype(list.fields)>;
-
-    template <class Member>
-    static constexpr auto checked() {
-        static_assert(decodable<Member>,
-                      "a field of this struct has a type that cannot be encoded: declare its fields with "
-                      "SIMUL_FIELDS(type, ...)");
-        return std::type_identity<codec_traits<std::remove_cvref_t<Member>>>();
-    }
-    template <class Member>
-    using traits = typename decltype(checked<Member>())::type;
 
     template <class Do>
     static void for_each_field(Do&& action) {
