@@ -195,13 +195,14 @@ void loop::take_inbox() noexcept {
 }
 
 // One round. False if nothing is ready and nothing can make anything ready.
-bool loop::turn(std::optional<time_point> until, bool may_wait) {
+bool loop::turn(std::optional<time_point> until, bool may_wait, const detail::root_base* awaited) {
     ++statistics_.turns;
     take_inbox();
     if (timers_.size() > 0) timers_.advance(now());
     statistics_.steps += run_ready(detail::steps_per_turn_max);
     // In this order: whoever gives up the last hope has put what it brings into the inbox before.
     const bool hope = inbox_->hopes_.load() > 0;
+    if (awaited != nullptr && awaited->done()) return true;  // nothing to wait for, whoever else may wake us
     const bool ready = has_ready() || inbox_->head_.load() != nullptr;
     if (ready || !may_wait) {
         if (backend_->pending() > 0) {
@@ -222,7 +223,7 @@ void loop::drive(detail::root_base& root) {
     watch(root);
     std::string deadlock;
     while (!root.done()) {
-        if (turn(std::nullopt, true) || root.done()) continue;
+        if (turn(std::nullopt, true, &root)) continue;
         if (!deadlock.empty()) {
             unwatch(root);
             throw deadlock_error(

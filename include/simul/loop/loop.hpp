@@ -311,7 +311,7 @@ class loop : private detail::scheduler {
     void watch(detail::root_base& root);
     void unwatch(detail::root_base& root) noexcept;
     void finish(detail::root_base& root) noexcept;
-    bool turn(std::optional<time_point> until, bool may_wait);
+    bool turn(std::optional<time_point> until, bool may_wait, const detail::root_base* awaited = nullptr);
     void take_inbox() noexcept;
     std::string describe_deadlock();
     [[noreturn]] static void throw_canceled(const cancel_reason& reason);
