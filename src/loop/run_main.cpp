@@ -90,7 +90,7 @@ void say(fmt::format_string<Args...> format, Args&&... args) noexcept {
     try {
         const std::string text = fmt::format(format, std::forward<Args>(args)...);
         std::fwrite(text.data(), 1, text.size(), stderr);
-    } catch (...) {
+    } catch (...) {  // no memory for the text: there is nobody to tell more
         std::fputs("error: no memory is left to say more\n", stderr);
     }
 }
