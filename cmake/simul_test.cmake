@@ -6,6 +6,8 @@
 
 add_library(simul_test_main OBJECT "${CMAKE_CURRENT_SOURCE_DIR}/main.cpp")
 target_link_libraries(simul_test_main PUBLIC doctest::doctest PRIVATE simul_flags)
+# Else doctest only declares std::ostream, and a test compiles or not by what it happens to include.
+target_compile_definitions(simul_test_main PUBLIC DOCTEST_CONFIG_USE_STD_HEADERS)
 
 function(simul_doctest layer)
   cmake_parse_arguments(arg "" "" "FILES;LIBRARIES;BACKENDS" ${ARGN})

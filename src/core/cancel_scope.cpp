@@ -89,13 +89,13 @@ void scope::spread(bool through_shields) noexcept {
                 child = child->parent_->children_.after(*child);
             return child;
         };
-        scope* next = enters(at->children_.first());
-        while (next == nullptr) {
+        scope* below = enters(at->children_.first());
+        while (below == nullptr) {
             if (at == this) return;
-            next = enters(at->parent_->children_.after(*at));
+            below = enters(at->parent_->children_.after(*at));
             at = at->parent_;
         }
-        at = next;
+        at = below;
     }
 }
 

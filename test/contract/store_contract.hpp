@@ -137,6 +137,13 @@ inline task<queue_counts> counts(job_store& s, std::string queue = "default") {
     co_return queue_counts{};
 }
 
+/// `value_of(co_await f()).member`, where `(co_await f()).member` would do: g++ 14 refuses that form in a
+/// lambda in a template ("insufficient contextual information", test/probes).
+template <class T>
+const T& value_of(const T& value) {
+    return value;
+}
+
 template <class F>
 void on(std::unique_ptr<job_store> store, F f) {
     loop l;
@@ -166,7 +173,7 @@ TEST_CASE_TEMPLATE_DEFINE("store: a job is taken once, and its outcome is record
         job_record job = new_job("one");
         job.meta = "\x80\x05}.";
         co_await put(s, job);
-        CHECK((co_await s.fetch("one"))->status == job_status::queued);
+        CHECK(value_of(co_await s.fetch("one"))->status == job_status::queued);
         auto taken = co_await take(s, "w", 10);
         REQUIRE(taken.size() == 1);
         CHECK(taken[0].id == "one");
@@ -175,13 +182,13 @@ TEST_CASE_TEMPLATE_DEFINE("store: a job is taken once, and its outcome is record
         CHECK(taken[0].description == job.description);
         CHECK(taken[0].timeout == default_job_timeout);
         CHECK(!taken[0].execution.empty());
-        CHECK((co_await take(s, "w", 10)).empty());
-        CHECK((co_await s.fetch("one"))->status == job_status::started);
+        CHECK(value_of(co_await take(s, "w", 10)).empty());
+        CHECK(value_of(co_await s.fetch("one"))->status == job_status::started);
         finish_answer a = co_await succeed(s, "w", taken[0]);
         CHECK(a.kind == finish_kind::recorded);
         CHECK(a.kept == default_result_ttl);
-        CHECK((co_await succeed(s, "w", taken[0])).kind == finish_kind::refused);
-        CHECK((co_await fail(s, "w", taken[0])).kind == finish_kind::refused);
+        CHECK(value_of(co_await succeed(s, "w", taken[0])).kind == finish_kind::refused);
+        CHECK(value_of(co_await fail(s, "w", taken[0])).kind == finish_kind::refused);
         auto results = co_await s.results("one", 10);
         REQUIRE(results.size() == 1);
         CHECK(results[0].type == result_type::successful);
@@ -205,11 +212,11 @@ TEST_CASE_TEMPLATE_DEFINE("store: an enqueue that is repeated changes nothing", 
         job_record job = new_job("one");
         co_await put(s, job);
         co_await put(s, job);
-        CHECK((co_await counts(s)).queued == 1);
+        CHECK(value_of(co_await counts(s)).queued == 1);
         auto taken = co_await take(s, "w", 10);
         REQUIRE(taken.size() == 1);
         co_await put(s, job);  // the reply was lost for long: it runs already
-        CHECK((co_await take(s, "w", 10)).empty());
+        CHECK(value_of(co_await take(s, "w", 10)).empty());
         co_await succeed(s, "w", taken[0]);
     });
 }
@@ -225,7 +232,7 @@ TEST_CASE_TEMPLATE_DEFINE("store: an id that waits or runs is refused, an ended 
         job_record other = new_job("one");
         other.data = "another call";
         auto again = [&]() -> task<> { co_await put(s, other); };
-        CHECK((co_await code_of(again)) == job_errc::id_in_use);
+        CHECK(value_of(co_await code_of(again)) == job_errc::id_in_use);
         // All or none: the new one of a refused call is not there either.
         auto both = [&]() -> task<> {
             std::vector<job_record> two;
@@ -233,16 +240,16 @@ TEST_CASE_TEMPLATE_DEFINE("store: an id that waits or runs is refused, an ended 
             two.push_back(other);
             co_await s.enqueue(std::move(two));
         };
-        CHECK((co_await code_of(both)) == job_errc::id_in_use);
-        CHECK(!(co_await s.fetch("fresh")).has_value());
+        CHECK(value_of(co_await code_of(both)) == job_errc::id_in_use);
+        CHECK(!value_of(co_await s.fetch("fresh")).has_value());
         auto taken = co_await take(s, "w");
         REQUIRE(taken.size() == 1);
-        CHECK((co_await code_of(again)) == job_errc::id_in_use);
+        CHECK(value_of(co_await code_of(again)) == job_errc::id_in_use);
         co_await succeed(s, "w", taken[0]);
         enqueue_receipt receipt = co_await put(s, other);
         // The result of the first run is not taken for that of the second.
-        CHECK(
-            !(co_await s.wait_result("one", receipt.last_result, std::chrono::milliseconds(1))).has_value());
+        CHECK(!value_of(co_await s.wait_result("one", receipt.last_result, std::chrono::milliseconds(1)))
+                   .has_value());
         taken = co_await take(s, "w");
         REQUIRE(taken.size() == 1);
         CHECK(taken[0].data == "another call");
@@ -275,7 +282,7 @@ TEST_CASE_TEMPLATE_DEFINE(
         CHECK(taken[3].id == "b");
         CHECK(taken[1].queue == "low");
         co_await hand_back(s, "w", taken);
-        CHECK((co_await s.fetch("c"))->status == job_status::queued);
+        CHECK(value_of(co_await s.fetch("c"))->status == job_status::queued);
         taken = co_await take(s, "w", 3, {"low"}, {"a"});
         REQUIRE(taken.size() == 2);
         CHECK(taken[0].id == "c");
@@ -297,16 +304,16 @@ TEST_CASE_TEMPLATE_DEFINE("store: a failure is tried again as often and as late 
         for (int i = 0; i < 2; ++i) {
             auto taken = co_await take(s, "w");
             REQUIRE(taken.size() == 1);
-            CHECK((co_await fail(s, "w", taken[0])).kind == finish_kind::requeued);
+            CHECK(value_of(co_await fail(s, "w", taken[0])).kind == finish_kind::requeued);
         }
         auto taken = co_await take(s, "w");
         REQUIRE(taken.size() == 1);
         finish_answer later = co_await fail(s, "w", taken[0]);
         CHECK(later.kind == finish_kind::scheduled);
         REQUIRE(later.due_at.has_value());
-        CHECK((co_await s.fetch("r"))->status == job_status::scheduled);
-        CHECK((co_await s.results("r", 10)).empty());
-        CHECK((co_await take(s, "w")).empty());
+        CHECK(value_of(co_await s.fetch("r"))->status == job_status::scheduled);
+        CHECK(value_of(co_await s.results("r", 10)).empty());
+        CHECK(value_of(co_await take(s, "w")).empty());
         auto names = std::vector<std::string>{"default"};
         maintain_answer nothing = co_await s.maintain("w", names, false);
         CHECK(nothing.due.empty());
@@ -314,20 +321,20 @@ TEST_CASE_TEMPLATE_DEFINE("store: a failure is tried again as often and as late 
         fixture.advance(seconds(21));
         maintain_answer due = co_await s.maintain("w", names, false);
         CHECK(due.due == std::vector<std::string>{"r"});
-        CHECK((co_await s.maintain("w", names, false)).due.empty());
+        CHECK(value_of(co_await s.maintain("w", names, false)).due.empty());
         taken = co_await take(s, "w");
         REQUIRE(taken.size() == 1);
         CHECK(taken[0].retries_left == 0);
-        CHECK((co_await fail(s, "w", taken[0], "Traceback\nValueError: third")).kind ==
+        CHECK(value_of(co_await fail(s, "w", taken[0], "Traceback\nValueError: third")).kind ==
               finish_kind::recorded);
         auto results = co_await s.results("r", 10);
         REQUIRE(results.size() == 1);
         CHECK(results[0].type == result_type::failed);
         CHECK(results[0].error == "Traceback\nValueError: third");
-        CHECK((co_await s.fetch("r"))->status == job_status::failed);
+        CHECK(value_of(co_await s.fetch("r"))->status == job_status::failed);
         co_await s.requeue("r");
-        CHECK((co_await s.fetch("r"))->status == job_status::queued);
-        CHECK((co_await take(s, "w")).size() == 1);
+        CHECK(value_of(co_await s.fetch("r"))->status == job_status::queued);
+        CHECK(value_of(co_await take(s, "w")).size() == 1);
     });
 }
 
@@ -357,18 +364,18 @@ TEST_CASE_TEMPLATE_DEFINE("store: records are gone when their lifetime is over",
         co_await succeed(s, "w", taken[0]);
         co_await fail(s, "w", taken[1]);
         co_await succeed(s, "w", taken[2]);
-        CHECK((co_await succeed(s, "w", taken[3])).kind == finish_kind::discarded);
-        CHECK(!(co_await s.fetch("drops")).has_value());
-        CHECK((co_await s.fetch("plain")).has_value());
+        CHECK(value_of(co_await succeed(s, "w", taken[3])).kind == finish_kind::discarded);
+        CHECK(!value_of(co_await s.fetch("drops")).has_value());
+        CHECK(value_of(co_await s.fetch("plain")).has_value());
         fixture.advance(seconds(101));
         co_await s.maintain("w", names, true);
-        CHECK((co_await s.fetch("plain")).has_value());
-        CHECK(!(co_await s.fetch("fails")).has_value());
+        CHECK(value_of(co_await s.fetch("plain")).has_value());
+        CHECK(!value_of(co_await s.fetch("fails")).has_value());
         fixture.advance(seconds(400));
         co_await s.maintain("w", names, true);
-        CHECK(!(co_await s.fetch("plain")).has_value());
-        CHECK((co_await s.results("plain", 10)).empty());
-        CHECK((co_await s.fetch("keeps")).has_value());
+        CHECK(!value_of(co_await s.fetch("plain")).has_value());
+        CHECK(value_of(co_await s.results("plain", 10)).empty());
+        CHECK(value_of(co_await s.fetch("keeps")).has_value());
         queue_counts q = co_await counts(s);
         CHECK(q.finished == 1);
         CHECK(q.failed == 0);
@@ -384,22 +391,25 @@ TEST_CASE_TEMPLATE_DEFINE("store: a canceled job does not run, and a cancel whil
         co_await join(s, "w");
         co_await put(s, new_job("waits"));
         co_await s.cancel("waits");
-        CHECK((co_await take(s, "w")).empty());
-        CHECK((co_await s.fetch("waits"))->status == job_status::canceled);
-        CHECK((co_await code_of([&]() -> task<> { co_await s.cancel("waits"); })) == job_errc::wrong_state);
-        CHECK((co_await code_of([&]() -> task<> { co_await s.cancel("none"); })) == job_errc::no_such_job);
-        CHECK((co_await code_of([&]() -> task<> { co_await s.requeue("none"); })) == job_errc::no_such_job);
+        CHECK(value_of(co_await take(s, "w")).empty());
+        CHECK(value_of(co_await s.fetch("waits"))->status == job_status::canceled);
+        CHECK(value_of(co_await code_of([&]() -> task<> { co_await s.cancel("waits"); })) ==
+              job_errc::wrong_state);
+        CHECK(value_of(co_await code_of([&]() -> task<> { co_await s.cancel("none"); })) ==
+              job_errc::no_such_job);
+        CHECK(value_of(co_await code_of([&]() -> task<> { co_await s.requeue("none"); })) ==
+              job_errc::no_such_job);
         co_await put(s, new_job("runs"));
         auto taken = co_await take(s, "w");
         REQUIRE(taken.size() == 1);
         co_await s.cancel("runs");
-        CHECK((co_await succeed(s, "w", taken[0])).kind == finish_kind::refused);
-        CHECK((co_await s.fetch("runs"))->status == job_status::canceled);
-        CHECK((co_await s.results("runs", 10)).empty());
+        CHECK(value_of(co_await succeed(s, "w", taken[0])).kind == finish_kind::refused);
+        CHECK(value_of(co_await s.fetch("runs"))->status == job_status::canceled);
+        CHECK(value_of(co_await s.results("runs", 10)).empty());
         co_await s.requeue("runs");
-        CHECK((co_await take(s, "w")).size() == 1);
+        CHECK(value_of(co_await take(s, "w")).size() == 1);
         co_await s.remove("waits");
-        CHECK(!(co_await s.fetch("waits")).has_value());
+        CHECK(!value_of(co_await s.fetch("waits")).has_value());
     });
 }
 
@@ -420,23 +430,23 @@ TEST_CASE_TEMPLATE_DEFINE("store: a dead worker's jobs run again, and its late o
         recover_answer r = co_await s.recover(death_of(seen));
         CHECK(r.recovered);
         CHECK(r.requeued.size() == 2);
-        CHECK(!(co_await s.recover(death_of(seen))).recovered);
-        CHECK((co_await succeed(s, "dies", lost[0])).kind == finish_kind::refused);
+        CHECK(!value_of(co_await s.recover(death_of(seen))).recovered);
+        CHECK(value_of(co_await succeed(s, "dies", lost[0])).kind == finish_kind::refused);
         auto again = co_await take(s, "lives", 10);
         REQUIRE(again.size() == 3);
         // In front of what waited, in their old order.
         CHECK(again[0].id == "a");
         CHECK(again[1].id == "b");
         CHECK(again[0].deaths == 1);
-        CHECK((co_await succeed(s, "dies", lost[0])).kind == finish_kind::refused);
-        CHECK((co_await succeed(s, "lives", again[0])).kind == finish_kind::recorded);
-        CHECK((co_await s.results("a", 10)).size() == 1);
+        CHECK(value_of(co_await succeed(s, "dies", lost[0])).kind == finish_kind::refused);
+        CHECK(value_of(co_await succeed(s, "lives", again[0])).kind == finish_kind::recorded);
+        CHECK(value_of(co_await s.results("a", 10)).size() == 1);
         // Declared dead, it is given nothing until it registers again.
         co_await put(s, new_job("d"));
-        CHECK((co_await take(s, "dies")).empty());
+        CHECK(value_of(co_await take(s, "dies")).empty());
         heartbeat_request beat;
         beat.worker = "dies";
-        CHECK(!(co_await s.heartbeat(beat)).known);
+        CHECK(!value_of(co_await s.heartbeat(beat)).known);
     });
 }
 
@@ -452,16 +462,16 @@ TEST_CASE_TEMPLATE_DEFINE("store: a worker that gave a sign of life is not recov
         auto taken = co_await take(s, "w");
         REQUIRE(taken.size() == 1);
         worker_record seen = co_await look_at(s, "other", "w");
-        CHECK(!(co_await s.recover(death_of(seen, death_evidence::lease_expired))).recovered);
+        CHECK(!value_of(co_await s.recover(death_of(seen, death_evidence::lease_expired))).recovered);
         fixture.advance(seconds(1));
         heartbeat_request beat;
         beat.worker = "w";
-        CHECK((co_await s.heartbeat(beat)).known);
-        CHECK(!(co_await s.recover(death_of(seen))).recovered);
+        CHECK(value_of(co_await s.heartbeat(beat)).known);
+        CHECK(!value_of(co_await s.recover(death_of(seen))).recovered);
         seen = co_await look_at(s, "other", "w");
         fixture.advance(seconds(91));
-        CHECK((co_await s.recover(death_of(seen, death_evidence::lease_expired))).recovered);
-        CHECK((co_await s.fetch("a"))->status == job_status::queued);
+        CHECK(value_of(co_await s.recover(death_of(seen, death_evidence::lease_expired))).recovered);
+        CHECK(value_of(co_await s.fetch("a"))->status == job_status::queued);
     });
 }
 
@@ -478,18 +488,18 @@ TEST_CASE_TEMPLATE_DEFINE("store: a job whose worker died three times is set asi
         for (int i = 1; i <= 3; ++i) {
             std::string name = "w" + std::to_string(i);
             co_await join(s, name);
-            REQUIRE((co_await take(s, name)).size() == 1);
+            REQUIRE(value_of(co_await take(s, name)).size() == 1);
             worker_record seen = co_await look_at(s, "watch", name);
             recover_answer r = co_await s.recover(death_of(seen));
             CHECK(r.requeued.size() == (i < 3 ? 1u : 0u));
             CHECK(r.failed.size() == (i < 3 ? 0u : 1u));
         }
-        CHECK((co_await s.fetch("poison"))->status == job_status::failed);
+        CHECK(value_of(co_await s.fetch("poison"))->status == job_status::failed);
         auto results = co_await s.results("poison", 10);
         REQUIRE(results.size() == 1);
         CHECK(results[0].error.find("simul.WorkerDied") != std::string::npos);
         co_await s.requeue("poison");
-        CHECK((co_await s.fetch("poison"))->deaths == 0);
+        CHECK(value_of(co_await s.fetch("poison"))->deaths == 0);
     });
 }
 
@@ -506,16 +516,16 @@ TEST_CASE_TEMPLATE_DEFINE("store: a worker's name belongs to one process; what i
         other.process = this_process();
         other.process.pid = 1;
         auto twice = [&]() -> task<> { co_await s.register_worker(other, seconds(90)); };
-        CHECK((co_await code_of(twice)) == job_errc::worker_name_taken);
+        CHECK(value_of(co_await code_of(twice)) == job_errc::worker_name_taken);
         co_await put(s, new_job("a"));
-        CHECK((co_await take(s, "w")).size() == 1);
+        CHECK(value_of(co_await take(s, "w")).size() == 1);
         store_overview o = co_await s.overview();
         REQUIRE(o.workers.size() == 1);
         CHECK(o.workers[0].name == "w");
         CHECK(o.workers[0].running == std::vector<std::string>{"a"});
         co_await s.unregister_worker("w");
-        CHECK((co_await s.fetch("a"))->status == job_status::queued);
-        CHECK((co_await s.fetch("a"))->deaths == 0);
+        CHECK(value_of(co_await s.fetch("a"))->status == job_status::queued);
+        CHECK(value_of(co_await s.fetch("a"))->deaths == 0);
         co_await s.register_worker(other, seconds(90));
     });
 }
@@ -549,9 +559,9 @@ TEST_CASE_TEMPLATE_DEFINE("store: a waiting worker and a waiting client are woke
         // Work that is there already ends the wait at once; none ends it at its limit.
         co_await put(*client, new_job("b"));
         co_await s.wait_for_work(queues, std::chrono::milliseconds(20'000));
-        CHECK((co_await take(s, "w", 1, queues)).size() == 1);
+        CHECK(value_of(co_await take(s, "w", 1, queues)).size() == 1);
         co_await s.wait_for_work(queues, std::chrono::milliseconds(30));
-        CHECK(!(co_await s.wait_result("b", "0-0", std::chrono::milliseconds(30))).has_value());
+        CHECK(!value_of(co_await s.wait_result("b", "0-0", std::chrono::milliseconds(30))).has_value());
         CHECK(clock::now() - start < std::chrono::seconds(15));
     });
 }
@@ -570,9 +580,9 @@ TEST_CASE_TEMPLATE_DEFINE("store: suspended workers are given nothing", Fixture,
         take_answer a = co_await s.take(r);
         CHECK(a.suspended);
         CHECK(a.jobs.empty());
-        CHECK((co_await s.overview()).suspended);
+        CHECK(value_of(co_await s.overview()).suspended);
         co_await s.set_suspended(false);
-        CHECK((co_await s.take(r)).jobs.size() == 1);
+        CHECK(value_of(co_await s.take(r)).jobs.size() == 1);
     });
 }
 
@@ -598,10 +608,14 @@ TEST_CASE_TEMPLATE_DEFINE("store: the overview counts every job in one place", F
         CHECK(q.failed == 1);
         CHECK(q.scheduled == 1);
         CHECK(q.canceled == 1);
-        CHECK((co_await s.list("default", job_status::failed, 10)) == std::vector<std::string>{"bad"});
-        CHECK((co_await s.list("default", job_status::queued, 10)) == std::vector<std::string>{"waits"});
-        CHECK((co_await s.list("default", job_status::started, 10)) == std::vector<std::string>{"runs"});
-        CHECK((co_await s.list("default", job_status::scheduled, 10)) == std::vector<std::string>{"later"});
+        CHECK(value_of(co_await s.list("default", job_status::failed, 10)) ==
+              std::vector<std::string>{"bad"});
+        CHECK(value_of(co_await s.list("default", job_status::queued, 10)) ==
+              std::vector<std::string>{"waits"});
+        CHECK(value_of(co_await s.list("default", job_status::started, 10)) ==
+              std::vector<std::string>{"runs"});
+        CHECK(value_of(co_await s.list("default", job_status::scheduled, 10)) ==
+              std::vector<std::string>{"later"});
     });
 }
 
@@ -624,14 +638,14 @@ TEST_CASE_TEMPLATE_DEFINE("store: four workers that take at once get each job on
                 if (taken.empty()) co_return;
                 for (auto& job : taken) {
                     seen.insert(job.id);
-                    CHECK((co_await succeed(*store, name, job)).kind == finish_kind::recorded);
+                    CHECK(value_of(co_await succeed(*store, name, job)).kind == finish_kind::recorded);
                 }
             }
         };
         co_await all(stores, one);
         CHECK(seen.size() == 100);
         CHECK(std::set<std::string>(seen.begin(), seen.end()).size() == 100);
-        CHECK((co_await counts(s)).finished == 100);
+        CHECK(value_of(co_await counts(s)).finished == 100);
     });
 }
 

@@ -112,13 +112,14 @@ concept is_awaiter = requires(A& a, std::coroutine_handle<> h) {
 /// What coroutines of the library can await.
 struct coroutine_promise : promise_base {
     /// By value: a task that was stored first cannot be moved here, so it does not compile.
-    template <class T>
-    task_awaiter<T> await_transform(task<T> child,
-                                    std::source_location where = std::source_location::current()) noexcept {
+    template <class Task>
+        requires(is_task<Task>::value)
+    auto await_transform(Task child, std::source_location where = std::source_location::current()) noexcept {
         where_ = where;
-        return task_awaiter<T>(child.release());
+        return task_awaiter<typename Task::value_type>(child.release());
     }
 
+    /// More special than the one above, so that a stored task gets this message and not "ambiguous".
     template <class T>
     void await_transform(task<T>&) {
         static_assert(!std::is_same_v<T, T>,
