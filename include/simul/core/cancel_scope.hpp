@@ -104,9 +104,10 @@ class scope : public list_node<scope_tag> {
         scope* at = this;
         while (at != nullptr) {
             at->leaves_.for_each(f);
-            scope* next = at->children_.first();
-            for (; next == nullptr && at != this; at = at->parent_) next = at->parent_->children_.after(*at);
-            at = next;
+            scope* below = at->children_.first();
+            for (; below == nullptr && at != this; at = at->parent_)
+                below = at->parent_->children_.after(*at);
+            at = below;
         }
     }
 
