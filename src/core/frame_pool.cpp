@@ -38,6 +38,7 @@ struct recycler {
     std::size_t allocated = 0;
     std::size_t recycled = 0;
     std::size_t released = 0;
+    bool emptied_at_end = false;
 };
 
 thread_local constinit recycler this_thread_recycler;
@@ -71,8 +72,12 @@ frame_statistics frame_pool_statistics() noexcept {
 namespace detail {
 namespace {
 
-[[gnu::noinline]] void* allocate_fresh(std::size_t size) {
+[[gnu::noinline]] void empty_at_end(recycler& pool) noexcept {
     empties_this_thread.used = true;
+    pool.emptied_at_end = true;
+}
+
+[[gnu::noinline]] void* allocate_fresh(std::size_t size) {
     ++this_thread_recycler.allocated;
     return memory.allocate(size);
 }
@@ -102,6 +107,8 @@ void free_frame(void* block, std::size_t size) noexcept {
     const std::size_t index = class_of(size);
     size = (index + 1) * class_bytes;
     if (pool.cached_bytes + size > frame_cache_bytes_max) return release_block(block, size);
+    if (!pool.emptied_at_end) [[unlikely]]
+        empty_at_end(pool);
     pool.free[index] = new (block) free_block{pool.free[index]};
     pool.cached_bytes += size;
 }

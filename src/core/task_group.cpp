@@ -13,6 +13,7 @@ void spawned_promise::run() noexcept {
         handle().resume();
         return;
     }
+    if (!running_) group_->cut_short_ = true;
     group_->ended(*this);
 }
 
@@ -24,6 +25,7 @@ void task_group::adopt(detail::spawned_promise* child) {
         throw std::system_error(make_error_code(errc::closed), "task_group::spawn: the group has ended");
     }
     if (scope_->canceled()) {  // children not yet started in a canceled scope never run
+        cut_short_ = true;
         child->destroy();
         return;
     }
@@ -65,6 +67,7 @@ void task_group::child_gone() noexcept {
 detail::promise_base* task_group::child_waiter::child_stopped(detail::promise_base& child) noexcept {
     static_cast<detail::list_node<detail::group_tag>&>(static_cast<detail::spawned_promise&>(child)).unlink();
     child.destroy();
+    group->cut_short_ = true;
     group->child_gone();
     return nullptr;
 }

@@ -344,7 +344,8 @@ TEST_CASE("a body that is no coroutine may spawn in its call, and its exception 
     });
 }
 
-TEST_CASE("a cancel of the caller passes through the group, unless the body had ended") {
+TEST_CASE("a cancel of the caller passes through the group, unless all of it had completed") {
+    // Bug: a time limit around a group whose body had ended was not seen when it cut the children short.
     virtual_loop loop;
     loop.run([]() -> task<> {
         auto waits = [](task_group& group) -> task<int> {
@@ -357,7 +358,12 @@ TEST_CASE("a cancel of the caller passes through the group, unless the body had 
             group.spawn([]() -> task<> { co_await sleep_forever(); });
             co_return 1;
         };
-        CHECK(co_await move_on_after(1s, with_group(ends)) == 1);
+        CHECK_FALSE(co_await move_on_after(1s, with_group(ends)));
+        auto completes = [](task_group& group) -> task<int> {
+            group.spawn([]() -> task<> { co_await shield(sleep_for(5s)); });
+            co_return 1;
+        };
+        CHECK(co_await move_on_after(1s, with_group(completes)) == 1);
     });
-    CHECK(loop.elapsed() == 2s);
+    CHECK(loop.elapsed() == 7s);
 }

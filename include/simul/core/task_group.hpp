@@ -152,6 +152,7 @@ class task_group {
     detail::intrusive_list<detail::spawned_promise, detail::group_tag> queue_;
     std::size_t running_ = 0;
     std::size_t waiting_ = 0;
+    bool cut_short_ = false;  ///< a child was canceled, or never ran because of it
     std::size_t limit_ = std::numeric_limits<std::size_t>::max();
     join_operation* joining_ = nullptr;
 };
@@ -177,6 +178,7 @@ class group_boundary : public many_children {
     void attach_group() noexcept { group_.waiter_.parent = this->awaiting_; }
     void hold() noexcept { ++this->running_count_; }
     void let_go() noexcept { this->one_settled(); }
+    bool cut_short() const noexcept { return group_.cut_short_; }
 
     task_group group_;
 };
@@ -222,7 +224,8 @@ class [[nodiscard("await it: co_await with_group(...)")]] with_group_operation f
         this->one_settled();
     }
     bool has_result() noexcept override {
-        return this->first_error_ || slot_.result().has_value() || !this->awaiting_->scope_->canceled();
+        return this->first_error_ || !this->awaiting_->scope_->canceled() ||
+               (slot_.result().has_value() && !this->cut_short());
     }
 
     F body_;
@@ -265,10 +268,11 @@ inline auto task_group::join() { return join_operation(*this); }
 ///
 /// The first failure, of the body or of a child, cancels all others; they are awaited, and it is thrown,
 /// later ones attached (attached_errors.hpp). After group.cancel() with_group returns normally if the body
-/// gives nothing or had ended; else it throws canceled_error, since there is no result. Lifetime: `body`
-/// (with its captures) lives until with_group returns; its locals only until it returns: what children share
-/// lives outside, or the body ends with `co_await group.join()`. Elsewhere: asyncio.TaskGroup, trio's
-/// nursery, counting_scope.
+/// gives nothing or had ended; else it throws canceled_error, since there is no result. Cancel: canceling the
+/// caller cancels body and children; if all of them had completed nevertheless, the result is delivered.
+/// Lifetime: `body` (with its captures) lives until with_group returns; its locals only until it returns:
+/// what children share lives outside, or the body ends with `co_await group.join()`. Elsewhere:
+/// asyncio.TaskGroup, trio's nursery, counting_scope.
 template <class F>
     requires std::invocable<std::decay_t<F>&, task_group&>
 auto with_group(F&& body, group_options options = {}) {
