@@ -84,7 +84,7 @@ task<enqueue_receipt> submit(std::shared_ptr<job_store> store, job_record record
     co_return std::move(receipts.front());
 }
 
-task<std::string> await_result(std::shared_ptr<job_store> store, std::string id, std::string after) {
+task<std::string> await_outcome(std::shared_ptr<job_store> store, std::string id, std::string after) {
     constexpr std::chrono::milliseconds look_every{5'000};
     for (;;) {
         std::optional<result_record> r = co_await store->wait_result(id, after, look_every);

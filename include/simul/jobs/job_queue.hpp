@@ -47,7 +47,7 @@ job_record make_record(const std::string& queue, const job_call& call, const cal
                        payload_format format);
 task<enqueue_receipt> submit(std::shared_ptr<job_store> store, job_record record);
 /// Waits for the outcome and returns the serialized value. Throws what the job ended with.
-task<std::string> await_result(std::shared_ptr<job_store> store, std::string id, std::string after);
+task<std::string> await_outcome(std::shared_ptr<job_store> store, std::string id, std::string after);
 
 }  // namespace detail
 
@@ -75,7 +75,7 @@ class job_handle {
 
   private:
     static task<R> read(std::shared_ptr<job_store> store, std::string id, std::string after) {
-        std::string data = co_await detail::await_result(std::move(store), std::move(id), std::move(after));
+        std::string data = co_await detail::await_outcome(std::move(store), std::move(id), std::move(after));
         if constexpr (!std::is_void_v<R>) {
             value v = decode_payload(data);
             co_return from_value<R>(v);

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <simul/codec/value.hpp>
+#include <simul/jobs/job_queue.hpp>
+#include <simul/jobs/store.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace simul::cli {
+
+/// Exit statuses; `simul --help` lists them.
+enum status : int {
+    ok = 0,
+    failed = 1,        ///< something went wrong; stderr says what
+    usage = 2,         ///< the command line is wrong
+    no_store = 3,      ///< the store cannot be opened or reached
+    no_job = 4,        ///< no such job
+    job_ended_bad = 5  ///< --wait: the job failed or was canceled
+};
+
+/// What all commands share.
+struct common_options {
+    std::string store_url;
+    bool json = false;
+};
+
+/// The store that --store, SIMUL_STORE or the default names.
+std::string default_store_url();
+/// Makes the folder of the default store. Does nothing for others.
+void prepare_default_store(const std::string& url);
+
+/// "k=text", "k:=json", ":json", "text", as RQ reads them.
+void add_argument(job_call& call, const std::string& text);
+
+/// Prints what went wrong on stderr in one line, and gives the exit status for it.
+int report(std::exception_ptr error);
+
+/// Writes to stdout; what could not be written is noticed by flush_output().
+void print(std::string_view text);
+void print_line(const value& json);
+bool flush_output();
+
+struct worker_arguments {
+    std::vector<std::string> queues;
+    std::vector<std::string> modules;
+    std::string name;
+    bool burst = false;
+    bool allow_exec = false;
+    bool with_scheduler = false;  // accepted: this step is always on
+    std::size_t max_jobs = 0;
+    std::size_t concurrency = 0;
+    bool rerun_rq_jobs = false;
+};
+int run_worker(const common_options& common, const worker_arguments& arguments);
+
+struct enqueue_arguments {
+    std::string queue = "default";
+    std::string function;
+    std::vector<std::string> arguments;
+    bool exec = false;
+    bool wait = false;
+    bool quiet = false;
+    bool at_front = false;
+    std::string id;
+    std::string description;
+    int retry_max = 0;
+    std::vector<int> retry_intervals;
+    std::string timeout, ttl, result_ttl, failure_ttl, schedule_in;
+};
+int enqueue(const common_options& common, const enqueue_arguments& arguments);
+
+int info(const common_options& common, const std::vector<std::string>& queues);
+int show_job(const common_options& common, const std::string& id);
+int requeue(const common_options& common, const std::vector<std::string>& ids);
+int cancel(const common_options& common, const std::vector<std::string>& ids);
+int suspend(const common_options& common, bool on);
+
+/// "90", "5m", "1h30m", "2d", "-1": seconds. Throws: job_errc::invalid_option naming `option`.
+std::chrono::seconds read_duration(const std::string& text, std::string_view option);
+
+/// Jobs of `simul enqueue --exec`: the name they go by, and what runs them.
+inline constexpr const char* exec_function = "simul.exec";
+task<value> run_exec(job_call call);
+
+}  // namespace simul::cli

@@ -1,0 +1,144 @@
+#include "command.hpp"
+
+#include <simul/base/version.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <csignal>
+#include <string>
+
+// The command `simul`. Each subcommand is a function of command.hpp; here is only how it is spelled.
+
+namespace {
+
+constexpr const char* closing = R"(Examples:
+  simul enqueue --exec --retry-max 3 -- convert a.png b.jpg    a shell command that survives you
+  simul worker                                                 runs what is in the default store
+  simul enqueue mymodule.count_words_at_url http://nvie.com    a job for a worker that knows the function
+  simul worker high default --module ./libmyjobs.so            your functions, two queues, in this order
+  simul info --store redis://localhost                         what goes on, also in Python's RQ
+
+Stores: sqlite:///path/jobs.db (one file, no server, this host), redis://[user:password@]host[:port][/db]
+and unix:///path/redis.sock (RQ's layout: Python's clients and workers may use the same). A password is best
+put into SIMUL_STORE, because command lines can be seen by others.
+
+Exit status: 0 done; 1 failed; 2 wrong command line; 3 the store cannot be opened or reached; 4 no such job;
+5 (enqueue --wait) the job failed.)";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    using namespace simul::cli;
+    std::signal(SIGPIPE, SIG_IGN);  // a closed stdout is an error of the write, not the end of a worker
+
+    CLI::App app{"simul: jobs that survive the program that asked for them.", "simul"};
+    app.footer(closing);
+    app.require_subcommand(1);
+    app.set_version_flag("--version", std::string("simul ") + SIMUL_VERSION);
+    app.fallthrough();
+
+    common_options common;
+    app.add_option("-u,--store,--url", common.store_url,
+                   "Where the jobs are; default: " + default_store_url())
+        ->envname("SIMUL_STORE")
+        ->type_name("URL");
+    app.add_flag("--json", common.json, "Output for programs");
+
+    int status = 0;
+
+    worker_arguments w;
+    auto* worker = app.add_subcommand(
+        "worker",
+        "Take jobs from queues and run them, until SIGTERM or Ctrl-C (a second one stops what runs)");
+    worker->add_option("queues", w.queues, "Queues in the order of preference; default: default")
+        ->type_name("QUEUE");
+    worker
+        ->add_option("-m,--module", w.modules,
+                     "Shared library with job functions (SIMUL_MODULE); may be repeated")
+        ->type_name("FILE");
+    worker->add_flag("-b,--burst", w.burst, "End when the queues are empty");
+    worker->add_option("--max-jobs", w.max_jobs, "End after so many jobs")->check(CLI::PositiveNumber);
+    worker->add_option("-n,--name", w.name, "Name of this worker; default: HOST.PID.XXXX");
+    worker
+        ->add_option("-c,--concurrency", w.concurrency,
+                     "Jobs at once; default: 100, or one per CPU where functions are no coroutines")
+        ->check(CLI::PositiveNumber);
+    worker->add_flag("--allow-exec", w.allow_exec,
+                     "Run commands of `enqueue --exec` also from a store that others can write to");
+    worker->add_flag("-s,--with-scheduler", w.with_scheduler,
+                     "Accepted as in RQ: delayed jobs and retries are always looked after");
+    worker->add_flag("--rerun-rq-jobs", w.rerun_rq_jobs,
+                     "Run jobs of RQ clients again when their worker died; RQ records a failure");
+    worker->callback([&] { status = run_worker(common, w); });
+
+    enqueue_arguments e;
+    auto* enq = app.add_subcommand("enqueue", "Put a job on a queue");
+    enq->add_option("-q,--queue", e.queue, "Queue; default: default");
+    enq->add_flag("--exec", e.exec, "The job is a command: simul enqueue --exec -- COMMAND ARGS...");
+    enq->add_option("--timeout", e.timeout, "Running time: 90, 5m, 1h, -1 for none; default 180");
+    enq->add_option("--result-ttl", e.result_ttl,
+                    "How long the result is kept; default 500 seconds, 0: not at all, -1: for ever");
+    enq->add_option("--ttl", e.ttl, "How long it may wait");
+    enq->add_option("--failure-ttl", e.failure_ttl, "How long a failure is kept; default a year");
+    enq->add_option("--description", e.description, "What logs and lists show");
+    enq->add_option("--job-id", e.id, "Id of the job (letters, digits, _ and -)");
+    enq->add_flag("--at-front", e.at_front, "Before what waits already");
+    enq->add_option("--retry-max", e.retry_max, "Further tries after a failure")
+        ->check(CLI::NonNegativeNumber);
+    enq->add_option("--retry-interval", e.retry_intervals, "Seconds before each try; may be repeated");
+    enq->add_option("--schedule-in", e.schedule_in, "Start that much later: 30s, 10m, 2h");
+    enq->add_flag("-w,--wait", e.wait, "Wait for the result and print it");
+    enq->add_flag("--quiet", e.quiet, "Print only the id");
+    enq->add_option("call", e.arguments,
+                    "NAME ARGS...: text, :JSON, key=text, key:=JSON; or, with --exec, COMMAND ARGS...")
+        ->type_name("NAME ARGS");
+    enq->positionals_at_end();
+    enq->callback([&] {
+        if (e.arguments.empty())
+            throw CLI::ValidationError(
+                e.exec ? "--exec needs a command: simul enqueue --exec -- COMMAND ARGS..."
+                       : "enqueue needs the name of a function: simul enqueue NAME ARGS...");
+        if (!e.exec) {
+            e.function = e.arguments.front();
+            e.arguments.erase(e.arguments.begin());
+        }
+        status = enqueue(common, e);
+    });
+
+    std::vector<std::string> queues;
+    auto* inf = app.add_subcommand("info", "Count jobs and list workers");
+    inf->add_option("queues", queues, "Only these queues")->type_name("QUEUE");
+    inf->callback([&] { status = info(common, queues); });
+
+    std::string id;
+    auto* job = app.add_subcommand("job", "Show one job: its call, state, result or failure");
+    job->add_option("id", id, "Id of the job")->required();
+    job->callback([&] { status = show_job(common, id); });
+
+    std::vector<std::string> ids;
+    auto* req = app.add_subcommand("requeue", "Put failed or canceled jobs on their queues again");
+    req->add_option("ids", ids, "Ids of jobs")->required()->type_name("ID");
+    req->callback([&] { status = requeue(common, ids); });
+    auto* can =
+        app.add_subcommand("cancel", "Cancel jobs that wait; one that runs ends, but its outcome is dropped");
+    can->add_option("ids", ids, "Ids of jobs")->required()->type_name("ID");
+    can->callback([&] { status = cancel(common, ids); });
+
+    app.add_subcommand("suspend", "Workers take no more jobs until resume")->callback([&] {
+        status = suspend(common, true);
+    });
+    app.add_subcommand("resume", "Workers take jobs again")->callback([&] {
+        status = suspend(common, false);
+    });
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& shown) {
+        return app.exit(shown);
+    } catch (const CLI::ParseError& wrong) {
+        app.exit(wrong);
+        return simul::cli::usage;
+    }
+    if (!flush_output() && status == 0) status = simul::cli::failed;
+    return status;
+}

@@ -1,0 +1,561 @@
+#include <simul/jobs/error.hpp>
+#include <simul/jobs/payload.hpp>
+#include <simul/jobs/worker.hpp>
+
+#include <simul/base/cpus.hpp>
+#include <simul/base/version.hpp>
+#include <simul/core/async_event.hpp>
+#include <simul/core/context_value.hpp>
+#include <simul/core/outcome.hpp>
+#include <simul/core/race.hpp>
+#include <simul/core/scopes.hpp>
+#include <simul/core/task_group.hpp>
+#include <simul/loop/finally.hpp>
+#include <simul/loop/loop.hpp>
+#include <simul/loop/run.hpp>
+#include <simul/loop/sleep.hpp>
+#include <simul/loop/timeout.hpp>
+
+#include "jobs/failure_text.hpp"
+#include "jobs/heart.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <unordered_map>
+#include <unordered_set>
+
+// A worker in three parts:
+//   * the take loop: asks the store for as many jobs as there are free slots, waits at the doorbell when
+//   there
+//     are none, and spawns a task for each job it got;
+//   * run_one, one task per job: finds the handler, runs it within its timeout, hands the outcome to
+//   finish();
+//     outcomes that come while one batch is on its way travel together in the next;
+//   * the heart (jobs/heart.hpp), on a thread and a loop of its own: signs of life, recovery of dead workers,
+//     jobs whose time has come, jobs that hang. No job can block it.
+// What runs is in `shared.running` under its execution id until its outcome is recorded. Whoever takes it out
+// of there owns the outcome: the task, the heart (a job that hangs), or stop() (handing back).
+
+namespace simul {
+namespace {
+
+constexpr context_value<const job_record*> job_here;
+
+wall_time wall_now() {
+    return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+}
+
+std::string default_name() {
+    process_identity p = this_process();
+    return fmt::format("{}.{}.{}", p.host, p.pid, new_execution_id().substr(0, 4));
+}
+
+std::string kept_text(const finish_answer& a) {
+    if (a.kind == finish_kind::discarded || (a.kept && *a.kept == std::chrono::seconds(0)))
+        return "Result discarded immediately";
+    if (a.kept && *a.kept < std::chrono::seconds(0))
+        return "Result will never expire, clean up result key manually";
+    return fmt::format("Result is kept for {} seconds", a.kept.value_or(default_result_ttl).count());
+}
+
+bool worth_waiting(const std::exception_ptr& error) {
+    try {
+        std::rethrow_exception(error);
+    } catch (const std::system_error& e) {
+        return e.code() == condition::disconnected || e.code() == condition::retry_later ||
+               e.code() == condition::timed_out;
+    } catch (...) {  // rethrown by the caller
+        return false;
+    }
+}
+
+std::string text_of(const std::exception_ptr& error) {
+    try {
+        std::rethrow_exception(error);
+    } catch (const std::exception& e) {
+        return e.what();
+    } catch (...) {  // only its text is wanted
+        return "unknown error";
+    }
+}
+
+}  // namespace
+
+std::string_view to_string(job_kind k) noexcept {
+    switch (k) {
+        case job_kind::coroutine:
+            return "coroutine";
+        case job_kind::thread:
+            return "thread";
+        case job_kind::isolated:
+            return "isolated";
+    }
+    return "";
+}
+
+const job_record* this_job() noexcept {
+    const job_record* const* found = job_here.get();
+    return found != nullptr ? *found : nullptr;
+}
+
+struct worker::impl {
+    struct handler {
+        job_kind kind;
+        body run;
+    };
+
+    impl(std::unique_ptr<job_store> s, worker_options o) : store(std::move(s)), options(std::move(o)) {
+        if (options.name.empty()) options.name = default_name();
+        if (options.queues.empty()) options.queues.emplace_back("default");
+        for (const std::string& q : options.queues)
+            if (!valid_queue_name(q))
+                throw_job_error(job_errc::invalid_queue, fmt::format("'{}' cannot name a queue", q));
+    }
+
+    // ---- log
+    void log(std::string_view line) {
+        std::lock_guard lock(log_mutex);
+        if (options.log) {
+            options.log(line);
+            return;
+        }
+        std::time_t now = std::time(nullptr);
+        std::string text = fmt::format("{:%H:%M:%S} {}\n", fmt::localtime(now), line);
+        std::fwrite(text.data(), 1, text.size(), stdout);
+        std::fflush(stdout);
+    }
+
+    // ---- slots
+    std::size_t blocking_slots() {
+        std::size_t n = 0;
+        for (auto& [name, h] : handlers)
+            if (h.kind != job_kind::coroutine) n = std::max(n, std::size_t{available_cpus()});
+        return n;
+    }
+    std::size_t slots() {
+        if (options.concurrency != 0) return options.concurrency;
+        std::size_t blocking = blocking_slots();
+        return blocking != 0 ? blocking : 100;
+    }
+
+    // ---- outcomes
+    struct pending_outcome {
+        execution_outcome outcome;
+        async_event done;
+        std::optional<finish_answer> answer;
+    };
+
+    task<finish_answer> finish(execution_outcome outcome) {
+        pending_outcome mine{std::move(outcome), {}, {}};
+        waiting_outcomes.push_back(&mine);
+        struct remove_me {
+            std::vector<pending_outcome*>& from;
+            pending_outcome* p;
+            ~remove_me() { std::erase(from, p); }
+        } guard{waiting_outcomes, &mine};
+        while (!mine.answer) {
+            if (flushing)
+                co_await mine.done.wait();
+            else
+                co_await flush();
+            mine.done.reset();
+        }
+        co_return *mine.answer;
+    }
+
+    // Sends what waits. Until it returns, what comes newly gathers for the next one.
+    task<void> flush() {
+        flushing = true;
+        struct clear {
+            impl& self;
+            std::vector<pending_outcome*> sent;
+            ~clear() {
+                self.flushing = false;
+                for (pending_outcome* p : self.waiting_outcomes) p->done.set();  // somebody sends the rest
+            }
+        } guard{*this, {}};
+        std::vector<execution_outcome> batch;
+        std::vector<pending_outcome*> sent = waiting_outcomes;
+        for (pending_outcome* p : sent) batch.push_back(p->outcome);
+        std::vector<finish_answer> answers =
+            co_await trying([&] { return store->finish(options.name, batch); });
+        for (std::size_t i = 0; i < sent.size(); ++i) {
+            // One that was canceled meanwhile has left the list.
+            if (std::find(waiting_outcomes.begin(), waiting_outcomes.end(), sent[i]) ==
+                waiting_outcomes.end())
+                continue;
+            sent[i]->answer = answers[i];
+            if (answers[i].due_at) the_heart->note_due(*answers[i].due_at);
+            std::erase(waiting_outcomes, sent[i]);
+            sent[i]->done.set();
+        }
+    }
+
+    // A step of the store that waits for the store to come back when it is lost.
+    template <class F>
+    auto trying(F make) -> decltype(make()) {
+        std::chrono::milliseconds pause(50);
+        bool told = false;
+        for (;;) {
+            auto result = co_await outcome_of(make());
+            if (result.canceled()) co_await checkpoint();
+            if (result.has_value()) {
+                if (told) log("The store is back");
+                co_return std::move(result).value();
+            }
+            if (!worth_waiting(result.error())) std::rethrow_exception(result.error());
+            if (!told) log(fmt::format("Lost the store: {}; trying again", text_of(result.error())));
+            told = true;
+            co_await sleep_for(pause);
+            pause = std::min(pause * 2, std::chrono::milliseconds(5'000));
+        }
+    }
+
+    // ---- one job
+    execution_outcome outcome_for(const job_record& job, wall_time started) {
+        execution_outcome o;
+        o.job = job.id;
+        o.execution = job.execution;
+        o.queue = job.queue;
+        o.started_at = started;
+        o.ended_at = wall_now();
+        return o;
+    }
+
+    task<value> call_handler(const handler& h, const job_record* job, job_call call) {
+        co_return co_await job_here.with(job, h.run(std::move(call)));
+    }
+
+    task<void> run_one(job_record job) {
+        struct leave {
+            impl& self;
+            ~leave() {
+                --self.running;
+                self.slot_free.set();
+            }
+        } guard{*this};
+        const wall_time started = wall_now();
+        execution_outcome out = outcome_for(job, started);
+
+        std::optional<job_call> call;
+        try {
+            call = decode_call(job.data);
+        } catch (const std::exception& e) {
+            out.error = detail::failure_text("simul.BadPayload", e.what(), job.description, options.name);
+            out.may_retry = false;
+        }
+        const handler* h = nullptr;
+        if (call) {
+            auto found = handlers.find(call->function);
+            if (found != handlers.end()) h = &found->second;
+        }
+        if (call && h == nullptr) {
+            bool back = options.unknown == unknown_jobs::hand_back ||
+                        (options.unknown == unknown_jobs::automatic && store->shared_with_rq());
+            if (back) {
+                co_await give_back_unknown(std::move(job), call->function, std::move(out));
+                co_return;
+            }
+            out.error = detail::failure_text(
+                "simul.UnknownFunction",
+                fmt::format("no handler for '{}'; this worker knows: {}", call->function, known_names()),
+                call->function, options.name);
+            out.may_retry = false;
+        }
+        std::string function = call ? call->function : std::string("?");
+        log(fmt::format("{}: {} ({})", job.queue, job.description, job.id));
+        if (h != nullptr) {
+            const bool limited = job.timeout > std::chrono::seconds(0);
+            shared.add(job, function,
+                       limited ? clock::now() + job.timeout + options.timeout_grace : time_point::max());
+            payload_format format = format_of(job.data);
+            outcome<std::optional<value>> result =
+                co_await outcome_of(run_limited(*h, job, std::move(*call), limited));
+            if (result.canceled()) co_await checkpoint();  // handed back by whoever canceled
+            out.ended_at = wall_now();
+            record(result, format, function, job, out);
+        } else {
+            shared.add(job, function, time_point::max());
+        }
+        if (!shared.claim(job.execution)) {
+            log(fmt::format("{}: late result of {} dropped: it was recorded as failed before", job.queue,
+                            job.id));
+            co_return;
+        }
+        shared_state::finishing still_here{shared, job.execution};
+        finish_answer answer = co_await finish(out);
+        tell(job, function, out, answer);
+    }
+
+    task<std::optional<value>> run_limited(const handler& h, const job_record& job, job_call call,
+                                           bool limited) {
+        if (!limited) {
+            value v = co_await call_handler(h, &job, std::move(call));
+            co_return v;
+        }
+        co_return co_await move_on_after(job.timeout, call_handler(h, &job, std::move(call)));
+    }
+
+    void record(outcome<std::optional<value>>& result, payload_format format, const std::string& function,
+                const job_record& job, execution_outcome& out) {
+        if (result.has_error()) {
+            out.error = detail::failure_text(result.error(), function, options.name);
+            return;
+        }
+        std::optional<value> v = std::move(result).value();
+        if (!v) {
+            out.error = timeout_text(job, function, options.name);
+            return;
+        }
+        out.success = true;
+        if (v->is_null()) return;
+        try {
+            out.return_value = encode_payload(*v, format);
+        } catch (const std::exception& e) {
+            out.success = false;
+            out.may_retry = false;
+            out.error = detail::failure_text(
+                "simul.BadResult", fmt::format("the result has no form in the job's format: {}", e.what()),
+                function, options.name);
+        }
+    }
+
+    task<void> give_back_unknown(job_record job, std::string function, execution_outcome out) {
+        if (told_unknown.insert(function).second)
+            log(fmt::format("{}: '{}' is not known here; jobs of it are left for other workers", job.queue,
+                            function));
+        if (skip.size() >= 100) skip.pop_front();
+        skip.push_back(job.id);
+        std::vector<execution_outcome> one{std::move(out)};
+        co_await trying([&]() -> task<bool> {
+            co_await store->hand_back(options.name, one);
+            co_return true;
+        });
+        ++report.handed_back;
+    }
+
+    void tell(const job_record& job, const std::string& function, const execution_outcome& out,
+              const finish_answer& a) {
+        if (a.kind == finish_kind::refused) {
+            log(
+                fmt::format("{}: the outcome of {} was not recorded: the job was canceled, deleted or taken "
+                            "over meanwhile",
+                            job.queue, job.id));
+            return;
+        }
+        if (out.success) {
+            ++report.succeeded;
+            log(fmt::format("{}: Job OK ({})", job.queue, job.id));
+            log(kept_text(a));
+            return;
+        }
+        ++report.failed;
+        log(fmt::format("{}: job {}: exception raised while executing ({})\n{}", job.queue, job.id, function,
+                        out.error));
+        if (a.kind == finish_kind::requeued)
+            log(fmt::format("{}: job {} is tried again at once", job.queue, job.id));
+        if (a.kind == finish_kind::scheduled)
+            log(fmt::format("{}: job {} is tried again at {}", job.queue, job.id,
+                            a.due_at ? to_iso(*a.due_at) : std::string()));
+    }
+
+    std::string known_names() const {
+        std::string names;
+        for (auto& [name, h] : handlers) names += (names.empty() ? "" : ", ") + name;
+        return names.empty() ? "none" : names;
+    }
+
+    // ---- taking
+    std::size_t free_slots() {
+        std::size_t limit = slots();
+        std::size_t busy = running;  // those that hang count too
+        std::size_t n = busy < limit ? limit - busy : 0;
+        if (options.max_jobs)
+            n = std::min(n, *options.max_jobs > taken_total ? *options.max_jobs - taken_total : 0);
+        return std::min<std::size_t>(n, 1000);
+    }
+
+    task<void> wait_for_slot() {
+        slot_free.reset();
+        co_await race(slot_free.wait(), stop_asked.wait());
+    }
+
+    task<void> take_jobs(task_group& jobs) {
+        std::chrono::milliseconds leave_alone(500);
+        while (!stop_asked.is_set()) {
+            if (options.max_jobs && taken_total >= *options.max_jobs) break;
+            std::size_t n = free_slots();
+            if (n == 0) {
+                co_await wait_for_slot();
+                continue;
+            }
+            take_request request;
+            request.worker = options.name;
+            request.queues = options.queues;
+            request.limit = n;
+            request.skip.assign(skip.begin(), skip.end());
+            take_answer answer = co_await trying([&] { return store->take(request); });
+            for (taken_job& t : answer.jobs) {
+                ++taken_total;
+                ++running;  // now, not when it begins: else its slot would be given away twice
+                jobs.spawn(&impl::run_one, this, std::move(t.job));
+            }
+            if (!answer.jobs.empty()) {
+                leave_alone = std::chrono::milliseconds(500);
+                continue;
+            }
+            if (options.burst) {
+                if (running == 0) break;  // what ran has ended and put nothing new on the queues
+                co_await wait_for_slot();
+                continue;
+            }
+            if (answer.only_skipped || answer.suspended) {
+                // Nothing here that this worker may take: it comes back later, and later still.
+                std::chrono::milliseconds pause =
+                    answer.suspended ? std::chrono::milliseconds(1'000) : leave_alone;
+                leave_alone = std::min(leave_alone * 2, std::chrono::milliseconds(30'000));
+                co_await move_on_after(pause, stop_asked.wait());
+                if (leave_alone >= std::chrono::milliseconds(8'000))
+                    skip.clear();  // it may know them by now, or they are gone
+                continue;
+            }
+            co_await race(trying([&]() -> task<bool> {
+                              co_await store->wait_for_work(options.queues,
+                                                            std::chrono::milliseconds(60'000));
+                              co_return true;
+                          }),
+                          stop_asked.wait());
+        }
+    }
+
+    task<void> serve() {
+        co_await with_group([this](task_group& jobs) -> task<void> {
+            group = &jobs;
+            for (const std::string& q : options.queues)
+                log(fmt::format("Cleaning registries for queue: {}", q));
+            co_await trying([&] { return store->maintain(options.name, options.queues, true); });
+            co_await take_jobs(jobs);
+            co_await jobs.join();
+        });
+        group = nullptr;
+    }
+
+    task<void> leave() {
+        group = nullptr;
+        the_heart->stop();
+        std::vector<execution_outcome> back = shared.take_all(options.name);
+        if (!back.empty()) {
+            report.handed_back += back.size();
+            co_await store->hand_back(options.name, back);
+            log(fmt::format("Handed {} running job{} back", back.size(), back.size() == 1 ? "" : "s"));
+        }
+        co_await store->unregister_worker(options.name);
+    }
+
+    task<worker_report> run() {
+        worker_record record;
+        record.name = options.name;
+        record.queues = options.queues;
+        record.process = this_process();
+        record.version = SIMUL_VERSION;
+        co_await store->register_worker(record, options.lease);
+        log(fmt::format("simul worker '{}' started, version {}", options.name, SIMUL_VERSION));
+        std::string names;
+        for (const std::string& q : options.queues) names += (names.empty() ? "" : ", ") + q;
+        log(fmt::format("*** Listening on {}...", names));
+
+        the_heart = std::make_unique<detail::heart>(*store, record, options, shared, this_loop().handle(),
+                                                    [this](std::string_view line) { log(line); });
+        the_heart->on_too_many_lost([this] {
+            log(fmt::format("{} jobs hang and hold their slots; this worker ends", shared.lost()));
+            stop_asked.set();
+        });
+        the_heart->start();
+        co_await finally(serve(), [this] { return leave(); });
+        report.lost_slots = shared.lost();
+        log(fmt::format("Worker {}: done, quitting", options.name));
+        co_return report;
+    }
+
+    void stop() {
+        ++stops;
+        if (stops == 1) {
+            log(running == 0 ? "Warm shut down requested"
+                             : fmt::format("Warm shut down requested: waiting for {} running jobs", running));
+            stop_asked.set();
+        } else if (stops == 2) {
+            log(fmt::format("Cold shut down: {} running jobs go back to their queues", running));
+            if (group != nullptr) group->cancel("second stop of the worker");
+        }
+    }
+
+    using shared_state = detail::running_jobs;
+
+    std::unique_ptr<job_store> store;
+    worker_options options;
+    std::map<std::string, handler> handlers;
+    std::unique_ptr<thread_pool> own_threads;
+    std::unique_ptr<process_pool> own_processes;
+
+    std::mutex log_mutex;
+    detail::running_jobs shared;
+    std::unique_ptr<detail::heart> the_heart;
+    worker_report report;
+    std::vector<pending_outcome*> waiting_outcomes;
+    bool flushing = false;
+    std::size_t running = 0;
+    std::size_t taken_total = 0;
+    std::deque<std::string> skip;  // ids handed back as unknown, the newest last
+    std::unordered_set<std::string> told_unknown;
+    async_event slot_free;
+    async_event stop_asked;
+    int stops = 0;
+    task_group* group = nullptr;
+};
+
+worker::worker(std::string_view store_url, worker_options options, store_options store)
+    : worker(open_store(store_url, std::move(store)), std::move(options)) {}
+worker::worker(std::unique_ptr<job_store> store, worker_options options)
+    : impl_(std::make_unique<impl>(std::move(store), std::move(options))) {}
+worker::~worker() = default;
+
+void worker::add(std::string name, job_kind kind, body f) {
+    impl_->handlers.insert_or_assign(std::move(name), impl::handler{kind, std::move(f)});
+}
+
+worker& worker::handle_call(std::string name, job_kind kind, std::function<task<value>(job_call)> f) {
+    add(std::move(name), kind, std::move(f));
+    return *this;
+}
+
+void worker::need_processes() {
+    if (impl_->options.processes == nullptr && !impl_->own_processes)
+        impl_->own_processes = std::make_unique<process_pool>();
+}
+thread_pool& worker::threads() {
+    if (impl_->options.threads != nullptr) return *impl_->options.threads;
+    if (!impl_->own_threads) impl_->own_threads = std::make_unique<thread_pool>();
+    return *impl_->own_threads;
+}
+process_pool& worker::processes() {
+    return impl_->options.processes != nullptr ? *impl_->options.processes : *impl_->own_processes;
+}
+
+task<worker_report> worker::run() { co_return co_await impl_->run(); }
+void worker::stop() { impl_->stop(); }
+void worker::log(std::string_view line) { impl_->log(line); }
+const worker_options& worker::options() const noexcept { return impl_->options; }
+job_store& worker::store() noexcept { return *impl_->store; }
+std::vector<std::string> worker::handled() const {
+    std::vector<std::string> names;
+    for (auto& [name, h] : impl_->handlers) names.push_back(name);
+    return names;
+}
+
+}  // namespace simul
