@@ -1,0 +1,153 @@
+#include <simul/http/server.hpp>
+
+#include <simul/base/error.hpp>
+#include <simul/base/log.hpp>
+#include <simul/core/race.hpp>
+#include <simul/core/scopes.hpp>
+#include <simul/core/task_group.hpp>
+#include <simul/loop/sleep.hpp>
+#include <simul/loop/timeout.hpp>
+#include <simul/net/tls_stream.hpp>
+
+#include "http/server_connection.hpp"
+
+namespace simul::http {
+namespace {
+
+/// When no descriptor is free, the next connection is tried so much later.
+constexpr duration accept_again_after = std::chrono::milliseconds(100);
+
+/// One call of serve(), which outlives its own cancellation by the time that requests may still take.
+struct service {
+    detail::server_state& server;
+    detail::serving connections;
+    cancel_scope* accepting = nullptr;
+    bool stopped = false;
+
+    void stop() noexcept {
+        stopped = true;
+        if (accepting != nullptr) accepting->cancel("the server was canceled");
+    }
+};
+
+/// Waits until it is canceled, and says so.
+task<> tell_of_cancel(service& of) {
+    struct teller {
+        service& of;
+        ~teller() { of.stop(); }
+    } const tell{of};
+    co_await sleep_forever();
+}
+
+struct connection_count {
+    explicit connection_count(detail::server_state& of) noexcept : server(of) {
+        ++server.counts.accepted;
+        if (++server.counts.connections >= server.options.connections_max) server.room.reset();
+    }
+    ~connection_count() {
+        --server.counts.connections;
+        server.room.set();
+    }
+    connection_count(const connection_count&) = delete;
+    detail::server_state& server;
+};
+
+task<> serve_one(detail::server_state& server, detail::serving& within, std::unique_ptr<stream> over,
+                 std::optional<tls_context> tls) {
+    const connection_count counted(server);
+    if (tls) {
+        try {
+            auto encrypted =
+                co_await tls_stream::server(std::move(over), *tls, server.options.tls_handshake_time_max);
+            over = std::make_unique<tls_stream>(std::move(encrypted));
+        } catch (const std::system_error& e) {
+            ++server.counts.refused;
+            log(log_level::debug, "http: {}", e.what());
+            co_return;
+        }
+    }
+    detail::server_connection connection(server, within, std::move(over),
+                                         simul::detail::require_scheduler("http::server"));
+    co_await connection.run();
+}
+
+template <class Listener>
+task<> accept_all(service& s, Listener& listener, const std::optional<tls_context>& tls, task_group& group) {
+    for (;;) {
+        co_await s.server.room.wait();
+        bool none_free = false;
+        try {
+            auto accepted = co_await listener.accept();
+            group.spawn(serve_one, std::ref(s.server), std::ref(s.connections),
+                        std::unique_ptr<stream>(std::make_unique<decltype(accepted)>(std::move(accepted))),
+                        tls);
+        } catch (const std::system_error& e) {
+            if (e.code() != condition::retry_later) throw;
+            log(log_level::warning, "http: {}", e.what());
+            none_free = true;
+        }
+        if (none_free) co_await sleep_for(accept_again_after);
+    }
+}
+
+template <class Listener>
+task<> serve_until_stopped(service& s, Listener& listener, const std::optional<tls_context>& tls) {
+    co_await with_group([&](task_group& group) -> task<> {
+        co_await with_scope([&](cancel_scope& scope) -> task<> {
+            s.accepting = &scope;
+            if (s.stopped) scope.cancel("the server was canceled");
+            co_await accept_all(s, listener, tls, group);
+        });
+        s.accepting = nullptr;
+        listener.close();
+        s.connections.drain();
+        if (!co_await move_on_after(s.server.options.drain_time_max, group.join())) {
+            log(log_level::warning,
+                "http: {} requests did not end within {} and are canceled (drain_time_max)", group.size(),
+                describe(s.server.options.drain_time_max));
+            group.cancel("the server's drain_time_max has passed");
+        }
+    });
+}
+
+template <class Listener>
+task<> serve_on(detail::server_state& server, Listener listener, std::optional<tls_context> tls) {
+    service s{server, {}, nullptr, false};
+    co_await race(shield(serve_until_stopped(s, listener, tls)), tell_of_cancel(s));
+}
+
+}  // namespace
+
+server::server(server_options options) : state_(std::make_unique<detail::server_state>(std::move(options))) {
+    state_->room.set();
+    if (!state_->options.name.empty()) headers().set("server", state_->options.name);  // or it throws
+}
+server::server(server&&) noexcept = default;
+server& server::operator=(server&&) noexcept = default;
+server::~server() = default;
+
+void server::add(method how, std::string_view pattern, detail::handler handler, route_options options) {
+    state_->routes.add(std::move(how), pattern, std::move(handler), options);
+}
+
+task<> server::serve(tcp_listener listener) { return serve_on(*state_, std::move(listener), std::nullopt); }
+task<> server::serve(unix_listener listener) { return serve_on(*state_, std::move(listener), std::nullopt); }
+task<> server::serve(tcp_listener listener, tls_context tls) {
+    return serve_on(*state_, std::move(listener), std::optional<tls_context>(std::move(tls)));
+}
+
+namespace {
+task<> serve_alone(detail::server_state& server, std::unique_ptr<stream> over) {
+    detail::serving alone;
+    co_await serve_one(server, alone, std::move(over), std::nullopt);
+}
+}  // namespace
+
+task<> server::serve_connection(std::unique_ptr<stream> connection) {
+    return serve_alone(*state_, std::move(connection));
+}
+
+const server_options& server::settings() const noexcept { return state_->options; }
+server_statistics server::statistics() const noexcept { return state_->counts; }
+
+}  // namespace simul::http
