@@ -1,0 +1,119 @@
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include <simul/core/all.hpp>
+#include <simul/loop/loop.hpp>
+#include <simul/loop/run.hpp>
+#include <simul/loop/sleep.hpp>
+#include <simul/loop/timeout.hpp>
+
+using namespace simul;
+using namespace simul::literals;
+
+TEST_CASE("twelve hours of sleeping pass at once on a virtual clock, to the nanosecond") {
+    virtual_loop loop;
+    loop.run([&]() -> task<> {
+        co_await sleep_for(12h);
+        CHECK(loop.elapsed() == 12h);
+        co_await sleep_for(1ns);
+        CHECK(loop.elapsed() == 12h + 1ns);
+        co_await sleep_until(loop.now() + 5s);
+        CHECK(loop.elapsed() == 12h + 5s + 1ns);
+        co_await sleep_until(loop.now() - 5s);
+        co_await sleep_until(time_point::min());
+        co_await sleep_for(0s);
+        co_await sleep_for(-1h);
+        CHECK(loop.elapsed() == 12h + 5s + 1ns);
+    });
+}
+
+TEST_CASE("sleepers wake in the order of their times, equal ones in the order they lay down") {
+    virtual_loop loop;
+    std::string order;
+    loop.run([&]() -> task<> {
+        auto nap = [&](char name, duration time) -> task<> {
+            co_await sleep_for(time);
+            order += name;
+        };
+        co_await all(nap('d', 2s), nap('b', 1s), nap('e', 2s), nap('a', 1ns), nap('c', 1s));
+    });
+    CHECK(order == "abcde");
+}
+
+TEST_CASE("sleeping for no time lets others run once") {
+    virtual_loop loop;
+    std::string order;
+    loop.run([&]() -> task<> {
+        auto a = [&]() -> task<> {
+            order += 'a';
+            co_await sleep_for(0s);
+            order += 'a';
+        };
+        auto b = [&]() -> task<> {
+            order += 'b';
+            co_return;
+        };
+        co_await all(a(), b());
+    });
+    CHECK(order == "aba");
+}
+
+TEST_CASE("a real sleep is never shorter than asked") {
+    run([]() -> task<> {
+        const time_point before = clock::now();
+        co_await sleep_for(3ms);
+        CHECK(clock::now() - before >= 3ms);
+    });
+}
+
+TEST_CASE("yield lets everything that is ready run once") {
+    virtual_loop loop;
+    std::string order;
+    loop.run([&]() -> task<> {
+        auto say = [&](char name) -> task<> {
+            for (int i = 0; i < 3; ++i) {
+                order += name;
+                co_await yield();
+            }
+        };
+        co_await all(say('a'), say('b'), say('c'));
+    });
+    CHECK(order == "abcabcabc");
+}
+
+TEST_CASE("a task that yields when nobody waits goes on at once, without a step of the loop") {
+    virtual_loop loop;
+    loop.run([&]() -> task<> {
+        const auto before = loop.statistics().steps;
+        for (int i = 0; i < 20; ++i) co_await yield();
+        CHECK(loop.statistics().steps == before);
+    });
+}
+
+TEST_CASE("a task that does nothing but yield cannot keep the loop from its timers") {
+    virtual_loop loop;
+    int rounds = 0;
+    loop.run([&]() -> task<> {
+        bool late = false;
+        auto spins = [&]() -> task<> {
+            while (!late && rounds < 100'000) {
+                ++rounds;
+                co_await yield();
+            }
+        };
+        auto sets = [&]() -> task<> {
+            co_await sleep_for(0s);
+            late = true;
+        };
+        co_await all(spins(), sets());
+    });
+    CHECK(rounds < 20'000);  // so many fit into one turn of the loop
+}
+
+TEST_CASE("sleep_forever ends only by a cancel") {
+    virtual_loop loop;
+    loop.run([]() -> task<> { CHECK_FALSE(co_await move_on_after(1000h, sleep_forever())); });
+    CHECK(loop.elapsed() == 1000h);
+}
