@@ -242,9 +242,8 @@ void loop::finish(detail::root_base& root) noexcept {
     scheduler* before = detail::exchange_current_scheduler(this);
     bool insisted = false;
     while (!root.done()) {
-        if (turn(std::nullopt, true) || root.done()) continue;
-        if (insisted) {  // an awaitable that is not ours and that nobody wakes: its frame is destroyed as it
-                         // is
+        if (turn(std::nullopt, true, &root)) continue;
+        if (insisted) {  // nobody wakes an awaitable that is not ours: its frame is destroyed as it is
             report("a task did not end when it was canceled; what waits:\n" + task_tree());
             break;
         }

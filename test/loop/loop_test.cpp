@@ -162,6 +162,37 @@ TEST_CASE("the result of a started task: not before its end, then its value, err
     CHECK_THROWS_AS(canceled.result(), canceled_error);
 }
 
+TEST_CASE("giving up a started task does not wait for others") {
+    // Bug: after its last step the loop slept until the next timer of whoever else was there.
+    virtual_loop on;
+    auto sleeps = on.start([]() -> task<> { co_await sleep_for(1h); });
+    {
+        auto given_up = on.start([]() -> task<> { co_await sleep_for(2h); });
+        on.run_once();
+    }
+    CHECK(on.elapsed() == 0s);
+    CHECK_FALSE(sleeps.done());
+}
+
+TEST_CASE("the error of a started task that nobody asked for is reported") {
+    // Bug: it was dropped.
+    std::vector<std::string> reported;
+    loop_options options;
+    options.on_error = [&](std::exception_ptr, std::string_view what) { reported.emplace_back(what); };
+    virtual_loop on(options);
+    auto fails = []() -> task<> {
+        throw std::runtime_error("mine");
+        co_return;
+    };
+    {
+        auto ignored = on.start(fails);
+        auto asked = on.start(fails);
+        while (!asked.done()) on.run_once();
+        CHECK_THROWS(asked.result());
+    }
+    CHECK(reported == std::vector<std::string>{"a started task failed, and nobody asked for its result"});
+}
+
 TEST_CASE("a started task that waits for something foreign which never comes is given up and reported") {
     // Bug: the destructor of its handle turned for ever.
     struct never {

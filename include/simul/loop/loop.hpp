@@ -190,7 +190,7 @@ class loop_handle {
 /// A task that `loop::start` started; for programs that drive the loop themselves.
 ///
 /// Lifetime: must be gone before the loop. Its destructor cancels the task and drives the loop until it has
-/// ended.
+/// ended. An error that nobody asked for with result() goes to the loop's error hook.
 template <class T>
 class running_task {
   public:
@@ -211,6 +211,7 @@ class running_task {
         : loop_(&on), root_(std::move(root)) {}
     loop* loop_;
     std::unique_ptr<detail::root<T>> root_;
+    bool asked_ = false;
 };
 
 /// What a loop has done so far.
@@ -357,6 +358,8 @@ running_task<T>::~running_task() {
         cancel("its handle was destroyed");
         loop_->finish(*root_);
     }
+    if (!asked_ && root_->result_.has_error())
+        loop_->report(root_->result_.error(), "a started task failed, and nobody asked for its result");
     loop_->unwatch(*root_);
 }
 
@@ -365,6 +368,7 @@ T running_task<T>::result() {
     if (!done())
         throw std::system_error(make_error_code(errc::wrong_state),
                                 "running_task::result: it has not ended yet; drive the loop");
+    asked_ = true;
     if (root_->result_.canceled()) loop::throw_canceled(root_->in().reason());
     return std::move(root_->result_).value();
 }
