@@ -114,9 +114,10 @@ std::optional<exit_status> process::wait_for(duration limit) {
 }
 
 pid_t process::pid() {
-    while (state_->link.pid() == 0 && !ended()) state_->link.wait_report(time_point::max());
-    if (state_->link.pid() == 0) state_->link.status();  // throws: it never started
-    return state_->link.pid();
+    detail::worker_link& link = state_->link;
+    for (link.update(); link.pid() == 0 && !link.ended(); link.update()) link.wait_report(time_point::max());
+    if (link.pid() == 0) link.status();  // throws: it never started
+    return link.pid();
 }
 
 void process::send_signal(int number) {

@@ -62,10 +62,8 @@ task<attempt> receive_answer(worker_link& worker, const process_pool_options& op
         const int error = errno;
         if (size > 0)
             reader.commit(static_cast<std::size_t>(size));
-        else if (size == 0)
+        else if (size == 0 || error == ECONNRESET)
             co_return attempt{.how = attempt::kind::died};
-        else if (error == ECONNRESET)  // it ended without having read all of the call
-            co_return attempt{.how = attempt::kind::not_begun};
         else if (error == EAGAIN)
             co_await wait_readable(worker.channel());
         else if (error != EINTR)
@@ -149,6 +147,7 @@ task<attempt> run_once(pool_core& pool, std::string& call, const process_call_op
         co_return result;
     }
     co_await shield(wait_for_end(worker.link()));
+    if (worker.link().left_unread()) result.how = attempt::kind::not_begun;
     worker.gone(false);
     result.death = worker_died(worker.link().pid(), worker.link().status());
     co_return result;

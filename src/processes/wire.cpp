@@ -140,6 +140,14 @@ std::string encode(const exited_message& message) {
     put(out, message.code);
     put(out, message.signal);
     put(out, static_cast<std::uint8_t>(message.core_dumped));
+    put(out, static_cast<std::uint8_t>(message.unread));
+    finish_frame(out);
+    return out;
+}
+
+std::string encode(const signal_message& message) {
+    std::string out = begin_frame(frame_type::signal, 0);
+    put(out, message.number);
     finish_frame(out);
     return out;
 }
@@ -164,6 +172,13 @@ std::string begin_call(std::uint64_t id, const call_message& message) {
     put_ref(out, message.trampoline);
     put_ref(out, message.function);
     return out;
+}
+
+void set_deadline(std::string& call_frame, std::int64_t deadline_ns) {
+    std::string field;
+    put(field, std::uint8_t{1});
+    put(field, deadline_ns);
+    call_frame.replace(header_bytes, field.size(), field);
 }
 
 start_message decode_start(std::string_view payload) {
@@ -197,6 +212,15 @@ exited_message decode_exited(std::string_view payload) {
     message.code = in.number<std::int32_t>();
     message.signal = in.number<std::int32_t>();
     message.core_dumped = in.flag();
+    message.unread = in.flag();
+    in.done();
+    return message;
+}
+
+signal_message decode_signal(std::string_view payload) {
+    parser in("signal", payload);
+    signal_message message;
+    message.number = in.number<std::int32_t>();
     in.done();
     return message;
 }
@@ -264,7 +288,7 @@ void frame_reader::read_header() {
             "open?)");
     const auto type = static_cast<std::uint8_t>(header[sizeof magic]);
     if (type < static_cast<std::uint8_t>(frame_type::start) ||
-        type > static_cast<std::uint8_t>(frame_type::error))
+        type > static_cast<std::uint8_t>(frame_type::signal))
         bad(fmt::format("unknown frame type {}", type));
     const auto length = get_at<std::uint64_t>(header + length_at);
     if (length > payload_bytes_max) bad(fmt::format("a frame of {} bytes", length));

@@ -54,6 +54,7 @@ void worker_link::handle(const wire::frame& frame) {
         const auto message = wire::decode_exited(frame.payload);
         exit_ = message.signal != 0 ? exit_status::killed(message.signal, message.core_dumped)
                                     : exit_status::exited(message.code);
+        unread_ = message.unread;
         status_known_ = true;
     }
 }

@@ -43,6 +43,9 @@ class worker_link {
     /// How it ended. Throws what kept it from starting, or process_errc::zygote_died. Only when ended().
     exit_status status() const;
 
+    /// It ended before it had read all that was written to its channel. Only when ended().
+    bool left_unread() const noexcept { return unread_; }
+
     /// Asks the zygote to send it; does nothing when it has ended.
     void send_signal(int number) noexcept;
 
@@ -61,6 +64,7 @@ class worker_link {
     pid_t pid_ = 0;
     bool status_known_ = false;
     bool zygote_died_ = false;
+    bool unread_ = false;
     exit_status exit_ = exit_status::exited(0);
     std::optional<wire::start_failed_message> failed_;
 };

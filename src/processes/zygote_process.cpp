@@ -1,6 +1,7 @@
 #include "processes/zygote_process.hpp"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -76,12 +77,15 @@ void zygote_process::prepare() {
     close_all_but(kept);
     if (owned_fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC)); null) ::dup2(null.get(), STDIN_FILENO);
 
+    // Blocked, not ignored: a worker inherits that, so a signal that reaches it before it is ready waits
+    // until it is.
     reset_signals();
-    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(number, SIG_IGN);
+    sigset_t all;
+    ::sigfillset(&all);
+    ::sigprocmask(SIG_BLOCK, &all, nullptr);
     sigset_t child;
     ::sigemptyset(&child);
     ::sigaddset(&child, SIGCHLD);
-    ::sigprocmask(SIG_BLOCK, &child, nullptr);
 
     signals_ = owned_fd(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
     poll_ = owned_fd(::epoll_create1(EPOLL_CLOEXEC));
@@ -178,6 +182,8 @@ void zygote_process::report_end(pid_t pid, int how, int value) {
         wire::exited_message message;
         (how == CLD_EXITED ? message.code : message.signal) = value;
         message.core_dumped = how == CLD_DUMPED;
+        int unread = 0;
+        message.unread = ::ioctl(its.channel.get(), FIONREAD, &unread) == 0 && unread > 0;
         send_message(its.status.get(), wire::encode(message), {}, wait::no);
         unwatch(its.status.get());
     }

@@ -81,10 +81,13 @@ TEST_CASE("every message comes back as it was") {
     CHECK(failed.error == 11);
     CHECK(failed.what == "fork");
 
-    const auto exited = wire::decode_exited(payload_of(wire::encode(wire::exited_message{0, 11, true})));
+    const auto exited =
+        wire::decode_exited(payload_of(wire::encode(wire::exited_message{0, 11, true, false})));
     CHECK(exited.code == 0);
     CHECK(exited.signal == 11);
     CHECK(exited.core_dumped);
+    CHECK(!exited.unread);
+    CHECK(wire::decode_exited(payload_of(wire::encode(wire::exited_message{1, 0, false, true}))).unread);
 
     const std::string frame = call_frame(9, "the arguments");
     const std::string payload = payload_of(frame);
@@ -118,6 +121,11 @@ TEST_CASE("a call without a deadline has none on the other side") {
     const std::string payload = payload_of(frame);
     CHECK(!wire::decode_call(payload).deadline_ns.has_value());
     CHECK(wire::decode_call(payload).arguments.empty());
+
+    wire::set_deadline(frame, 12345);
+    const std::string later = payload_of(frame);
+    CHECK(later.size() == payload.size());
+    CHECK(wire::decode_call(later).deadline_ns == 12345);
 }
 
 TEST_CASE("frames are the same whatever pieces their bytes arrive in") {

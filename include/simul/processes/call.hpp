@@ -135,7 +135,7 @@ auto call_in_worker(F& f, std::tuple<kept_t<P>...>& arguments) {
             if constexpr (is_task<R>::value)
                 return run([&]() -> R {
                     inherit_call_deadline();
-                    return std::invoke(f, pass<P>(each)...);
+                    co_return co_await std::invoke(f, pass<P>(each)...);
                 });
             else
                 return std::invoke(f, pass<P>(each)...);

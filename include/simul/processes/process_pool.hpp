@@ -31,7 +31,7 @@ struct process_pool_options {
 struct process_call_options {
     /// The worker is killed when this is over, and the call throws std::errc::timed_out. Nothing: no limit.
     /// Counts from when a worker has the call, for each attempt.
-    std::optional<duration> time_limit;
+    std::optional<duration> time_limit = std::nullopt;
     /// How often the call is given to another worker when its own died. The function then runs again from its
     /// start.
     unsigned retries = 0;

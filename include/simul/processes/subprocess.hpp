@@ -39,7 +39,7 @@ struct subprocess_options {
 
     std::string input_data;  ///< for run(): written to stdin, which is then closed
     std::size_t output_bytes_max = std::size_t{64} << 20U;  ///< for run(), of each stream; more is an error
-    std::optional<duration> time_limit;                     ///< for run(): then it is stopped; nothing: none
+    std::optional<duration> time_limit = std::nullopt;      ///< for run(): then it is stopped; nothing: none
     duration grace = std::chrono::seconds(2);  ///< for run(): between SIGTERM and SIGKILL when it is stopped
     /// For run(): how long to wait, after the program has ended, for others that hold its output pipes (a
     /// background process that it started). What came until then is the output.

@@ -22,12 +22,13 @@ inline constexpr std::size_t error_text_bytes_max = 16 * 1024;
 
 enum class frame_type : std::uint8_t {
     start = 1,         ///< program -> zygote: fork a worker; carries its channel and its status socket
-    started = 2,       ///< zygote -> program, status socket: pid; carries a pidfd
+    started = 2,       ///< zygote -> program, status socket: pid
     start_failed = 3,  ///< zygote -> program, status socket: errno and what failed
     exited = 4,        ///< zygote -> program, status socket: how the worker ended; the last frame
     call = 5,          ///< program -> worker
     result = 6,        ///< worker -> program
     error = 7,         ///< worker -> program
+    signal = 8,        ///< program -> zygote, status socket: send a signal to the worker
 };
 
 struct frame {
@@ -61,13 +62,18 @@ struct exited_message {
     std::int32_t code = 0;
     std::int32_t signal = 0;  ///< 0: it ended by itself, with `code`
     bool core_dumped = false;
+    bool unread = false;  ///< bytes were left in its channel: it had not begun the call that was written last
+};
+
+struct signal_message {
+    std::int32_t number = 0;
 };
 
 struct call_message {
     /// steady_clock, in nanoseconds; nothing: no deadline. The clock is the same in all processes of a
     /// machine.
     std::optional<std::int64_t> deadline_ns;
-    bool last = false;           ///< the worker ends after this call; an integer result is its exit status
+    bool last = false;           ///< the worker ends after this call, with the exit status that the call set
     code_ref trampoline;         ///< decodes the arguments, calls, encodes the result
     code_ref function;           ///< for a trampoline that serves many functions
     std::string_view arguments;  ///< encoded by codec. Lifetime: as long as the payload
@@ -94,15 +100,19 @@ std::string encode(const start_message& message);
 std::string encode(const started_message& message);
 std::string encode(const start_failed_message& message);
 std::string encode(const exited_message& message);
+std::string encode(const signal_message& message);
 std::string encode(std::uint64_t id, const error_message& message);
 /// The call up to its arguments: append these, then finish_frame().
 std::string begin_call(std::uint64_t id, const call_message& message);
+/// Sets the deadline in a frame that begin_call made.
+void set_deadline(std::string& call_frame, std::int64_t deadline_ns);
 
 /// Each throws std::system_error with process_errc::bad_message when the payload is not that message.
 start_message decode_start(std::string_view payload);
 started_message decode_started(std::string_view payload);
 start_failed_message decode_start_failed(std::string_view payload);
 exited_message decode_exited(std::string_view payload);
+signal_message decode_signal(std::string_view payload);
 call_message decode_call(std::string_view payload);
 error_message decode_error(std::string_view payload);
 
