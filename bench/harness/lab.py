@@ -143,26 +143,20 @@ class Lab:
         """Runs a program whose last line is a JSON object of figures."""
         return json.loads(self.run(command, cpu, env).splitlines()[-1])
 
+    @contextlib.contextmanager
     def launched(self, command, env=None):
-        """Runs a program by `load/launch`: (what it printed, {"wall_s", "cpu_s", "peak_kib"})."""
-        with open(self.scratch / "launched.json", "w+b") as report:
+        """Starts a program by `load/launch`, which tells what it used. What is left of it is killed when the block is left."""
+        with tempfile.TemporaryFile(dir=self.scratch) as report:
             fd = report.fileno()
-            os.set_inheritable(fd, True)
             process = subprocess.Popen([self.program("load/launch"), str(fd), *command], stdin=subprocess.DEVNULL,
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=[fd], start_new_session=True,
                                        env=environment(env), preexec_fn=functools.partial(self._started, None))
             try:
-                out, err = process.communicate(timeout=self.time_limit)
-            except BaseException as error:
-                os.killpg(process.pid, signal.SIGKILL)  # its own session: `launch` and all that came from it
-                process.communicate()
-                if isinstance(error, subprocess.TimeoutExpired):
-                    raise Trouble(f"{command[0]} has not ended after {self.time_limit} s") from None
-                raise
-            if process.returncode != 0:
-                raise Trouble(f"{' '.join(command)} ended with status {process.returncode}: {err.strip()[-500:]}")
-            report.seek(0)
-            return out, json.loads(report.read())
+                yield Launched(command, process, report, self.time_limit)
+            finally:
+                if process.returncode is None:
+                    os.killpg(process.pid, signal.SIGKILL)  # its own session: `launch` and all that came from it
+                    process.communicate()
 
     @contextlib.contextmanager
     def server(self, command, cpu=None, env=None):
@@ -210,6 +204,32 @@ class Lab:
             for cpu in {self.cpus[0], self.cpus[-1]}:
                 stack.enter_context(self.background([self.program("load/awake"), str(cpu)]))
             yield
+
+
+class Launched:
+    """A program that runs under `load/launch`."""
+
+    def __init__(self, command, process, report, time_limit):
+        self.command = " ".join(command)
+        self.process = process
+        self.report = report
+        self.time_limit = time_limit
+
+    def wait(self, good=(0,)):
+        """Waits for its end: (what it printed, {"wall_s", "cpu_s", "peak_kib"})."""
+        try:
+            out, err = self.process.communicate(timeout=self.time_limit)
+        except subprocess.TimeoutExpired:
+            raise Trouble(f"{self.command} has not ended after {self.time_limit} s") from None
+        if self.process.returncode not in good:
+            raise Trouble(f"{self.command} ended with status {self.process.returncode}: {err.strip()[-500:]}")
+        self.report.seek(0)
+        return out, json.loads(self.report.read())
+
+    def stop(self):
+        """Asks it to end (SIGTERM) and waits: what wait() gives."""
+        os.killpg(self.process.pid, signal.SIGTERM)
+        return self.wait(good=(0, 128 + signal.SIGTERM))
 
 
 def end(process):

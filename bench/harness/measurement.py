@@ -55,7 +55,6 @@ class Measurement:
     floors: list = dataclasses.field(default_factory=list)
     notes: list = dataclasses.field(default_factory=list)
     targets: list = dataclasses.field(default_factory=list)  # built beside bench_programs
-    base: str = "simul"  # the candidate that ratios refer to
 
 
 @dataclasses.dataclass
@@ -84,6 +83,13 @@ class Result:
     @property
     def cases(self):
         return list(dict.fromkeys(case for cases in self.values.values() for case in cases))
+
+    def base(self, case):
+        """The candidate that ratios refer to: the first of simul's that has the case."""
+        for candidate in self.measurement.candidates:
+            if candidate.role == "simul" and case in self.values.get(candidate.name, {}):
+                return candidate.name
+        return None
 
     def of(self, candidate, case, key):
         return self.values.get(candidate, {}).get(case, {}).get(key)

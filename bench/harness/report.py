@@ -35,7 +35,7 @@ def rows_of(result, case):
             cells += [
                 number(result.median(candidate.name, case, metric.key), metric.digits),
                 spread,
-                "" if candidate.name == measurement.base else ratio(result.ratio(candidate.name, measurement.base, case, metric.key)),
+                "" if candidate.name == result.base(case) else ratio(result.ratio(candidate.name, result.base(case), case, metric.key)),
             ]
         rows.append(cells)
     return header, rows
@@ -97,7 +97,7 @@ def json_records(result):
                     "measurement": measurement.name, "case": case, "candidate": candidate.name, "role": candidate.role,
                     "metric": metric.key, "unit": metric.unit, "rounds": values,
                     "median": result.median(candidate.name, case, metric.key), "min": min(values), "max": max(values),
-                    "ratio_to_simul": result.ratio(candidate.name, measurement.base, case, metric.key), "quick": result.quick,
+                    "ratio_to_simul": result.ratio(candidate.name, result.base(case), case, metric.key), "quick": result.quick,
                 }
     for one in result.floors:
         yield {"measurement": measurement.name, "floor": one.floor.text, "limit": one.floor.limit, "figure": one.figure, "kept": one.kept}

@@ -3,7 +3,8 @@
 //
 // usage: launch REPORT_FD COMMAND [ARGS...]; writes one JSON line to REPORT_FD and exits with the command's
 // status. A program of its own because the kernel counts the memory of the process that calls exec as the new
-// program's peak: started from a Python runner, every program would seem to need what Python needs.
+// program's peak: started from a Python runner, every program would seem to need what Python needs. SIGTERM to the group ends the command only.
+#include <signal.h>
 #include <sys/wait.h>
 
 #include "../common.h"
@@ -27,6 +28,7 @@ int main(int argc, char** argv) {
     }
     int status = 0;
     struct rusage used;
+    signal(SIGTERM, SIG_IGN);  // meant for the command; this one has to live to report
     while (wait4(child, &status, 0, &used) < 0) {
         if (errno != EINTR) die("wait4");
     }

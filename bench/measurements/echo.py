@@ -37,7 +37,7 @@ def take(lab, _, prepared):
         for case, connections, size, together in cases:
             load = lab.figures(
                 [lab.program("load/echo_load"), "--port", str(server.port), "--server", str(server.pid), "--connections", str(connections),
-                 "--size", str(size), "--warm-up-ms", "50", "--measure-ms", "100" if lab.quick else "250"],
+                 "--size", str(size), "--warm-up-ms", "50", "--measure-ms", "100" if lab.quick else "200"],
                 cpu=lab.cpus[0] if together else lab.cpus[-1])
             figures[case] = {
                 "cpu_us": load["server_cpu_s"] / load["round_trips"] * 1e6,

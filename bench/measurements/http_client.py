@@ -62,7 +62,7 @@ def services(lab):
 
 def take(lab, ports, run):
     figures = {}
-    for (case, _, _), got in zip(cases, run("100" if lab.quick else "300", ports)):
+    for (case, _, _), got in zip(cases, run("100" if lab.quick else "250", ports)):
         figures[case] = {"rate": got["requests"] / got["seconds"], "cpu_us": got["cpu_s"] / got["requests"] * 1e6}
     return figures
 
