@@ -39,6 +39,8 @@ endif()
 add_library(simul_flags INTERFACE)
 target_compile_options(simul_flags INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion>
+  # What g++ counts as shadowing beside clang.
+  $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wshadow-field-in-constructor>
   $<$<AND:$<BOOL:${SIMUL_WERROR}>,$<COMPILE_LANGUAGE:CXX>>:-Werror>)
 
 if(SIMUL_SANITIZE)

@@ -11,8 +11,8 @@ namespace simul::detail {
 /// The await of connect(2); gives 0 or -errno. The address lives in it, as the kernel may read it late.
 class [[nodiscard("await it")]] connect_operation final : public io_operation<connect_operation> {
   public:
-    connect_operation(int fd, const socket_address& to) noexcept
-        : io_operation(io_kind::connect, fd), to_(to) {
+    connect_operation(int descriptor, const socket_address& to) noexcept
+        : io_operation(io_kind::connect, descriptor), to_(to) {
         point();
     }
     connect_operation(connect_operation&& other) noexcept

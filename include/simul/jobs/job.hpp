@@ -24,14 +24,14 @@ struct parameter {
     using default_value =
         std::variant<std::monostate, std::nullptr_t, bool, std::int64_t, double, std::string_view>;
 
-    constexpr parameter(const char* name) : name(name) {}
-    constexpr parameter(const char* name, std::nullptr_t) : name(name), fallback(nullptr) {}
-    constexpr parameter(const char* name, bool v) : name(name), fallback(v) {}
-    constexpr parameter(const char* name, int v) : name(name), fallback(std::int64_t{v}) {}
-    constexpr parameter(const char* name, long v) : name(name), fallback(std::int64_t{v}) {}
-    constexpr parameter(const char* name, long long v) : name(name), fallback(std::int64_t{v}) {}
-    constexpr parameter(const char* name, double v) : name(name), fallback(v) {}
-    constexpr parameter(const char* name, const char* v) : name(name), fallback(std::string_view(v)) {}
+    constexpr parameter(const char* n) : name(n) {}
+    constexpr parameter(const char* n, std::nullptr_t) : name(n), fallback(nullptr) {}
+    constexpr parameter(const char* n, bool v) : name(n), fallback(v) {}
+    constexpr parameter(const char* n, int v) : name(n), fallback(std::int64_t{v}) {}
+    constexpr parameter(const char* n, long v) : name(n), fallback(std::int64_t{v}) {}
+    constexpr parameter(const char* n, long long v) : name(n), fallback(std::int64_t{v}) {}
+    constexpr parameter(const char* n, double v) : name(n), fallback(v) {}
+    constexpr parameter(const char* n, const char* v) : name(n), fallback(std::string_view(v)) {}
 
     constexpr bool has_default() const { return fallback.index() != 0; }
 

@@ -10,7 +10,9 @@ namespace detail {
 
 class [[nodiscard("await it")]] poll_operation final : public io_operation<poll_operation> {
   public:
-    poll_operation(int fd, int events) noexcept : io_operation(io_kind::poll, fd) { flags = events; }
+    poll_operation(int descriptor, int events) noexcept : io_operation(io_kind::poll, descriptor) {
+        flags = events;
+    }
     poll_operation(poll_operation&& other) noexcept : io_operation(io_kind::poll, other.fd) {
         flags = other.flags;
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdlib>
 #include <span>
 #include <string>
 #include <string_view>
@@ -224,6 +225,7 @@ struct stream_access {
     static void refuse_writes(stream& s) noexcept { s.refuse_writes(); }
     [[noreturn]] static void throw_failure(const stream& s, const char* call, int result) {
         s.throw_failure(call, result);
+        std::abort();  // not reached; g++ does not believe a virtual function that it never returns
     }
 };
 
