@@ -132,10 +132,9 @@ std::string take_end(zygote_state& own) {
     const pid_t pid = own.pid;
     own.forget();
     if (reaped < 0) return fmt::format("the zygote (process {}) ended", pid);
-    return fmt::format(
-        "the zygote (process {}) {}", pid,
-        to_string(WIFSIGNALED(status) ? exit_status::killed(WTERMSIG(status), WCOREDUMP(status))
-                                      : exit_status::exited(WEXITSTATUS(status))));
+    const exit_status end = WIFSIGNALED(status) ? exit_status::killed(WTERMSIG(status), WCOREDUMP(status))
+                                                : exit_status::exited(WEXITSTATUS(status));
+    return fmt::format("the zygote (process {}) {}{}", pid, end.signal() ? "was " : "", to_string(end));
 }
 
 }  // namespace
