@@ -212,7 +212,7 @@ def check_dead():
             if not path.is_file() or "__pycache__" in path.parts:
                 continue
             # A folder of records or of data may be named as a whole.
-            names = [path.name] + ([shown(path.parent)] if len(path.relative_to(ROOT).parts) > 2 else [])
+            names = [path.name] + ([path.stem] if path.suffix == ".py" else []) + ([shown(path.parent)] if len(path.relative_to(ROOT).parts) > 2 else [])
             others = re.sub(rf"\n@@{re.escape(shown(path))}\n.*?(?=\n@@|\Z)", "", words, count=1, flags=re.S)
             if not any(name in others for name in names):
                 errors.append(f"{shown(path)}: nothing names this file")
