@@ -9,7 +9,9 @@ from .lab import Trouble
 def replace(text, name, content):
     marks = re.compile(rf"(<!-- bench {re.escape(name)} -->\n).*?(<!-- end -->)", re.S)
     if not marks.search(text):
-        raise Trouble(f"the document has no place for '{name}': a line <!-- bench {name} --> and, below, a line <!-- end -->")
+        raise Trouble(
+            f"the document has no place for '{name}': a line <!-- bench {name} --> and, below, a line <!-- end -->"
+        )
     return marks.sub(lambda found: found[1] + content + "\n" + found[2], text)
 
 

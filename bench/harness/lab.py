@@ -28,7 +28,11 @@ class Missing(Exception):
 
 def environment(more=None):
     """What programs see: the caller's variables less those that change what is measured, and `more`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "NODE_", "UV_", "SIMUL_", "LD_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "NODE_", "UV_", "SIMUL_", "LD_"))
+    }
     return {**kept, **(more or {})}
 
 
@@ -53,7 +57,9 @@ class Lab:
         self._cleanup = contextlib.ExitStack()
 
     def __enter__(self):
-        self.scratch = pathlib.Path(self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="simul-bench-")))
+        self.scratch = pathlib.Path(
+            self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="simul-bench-"))
+        )
         return self
 
     def __exit__(self, *error):
@@ -65,9 +71,23 @@ class Lab:
         options = ["-DSIMUL_BENCH=ON", "-DSIMUL_TESTS=OFF"]
         if not (self.build_dir / "CMakeCache.txt").exists():
             options.append("-DCMAKE_BUILD_TYPE=RelWithDebInfo")
-        command = ["tools/build", str(self.build_dir), *options, "--", "bench_programs", *dict.fromkeys(targets)]
-        done = subprocess.run(command, cwd=self.root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              errors="replace")
+        command = [
+            "tools/build",
+            str(self.build_dir),
+            *options,
+            "--",
+            "bench_programs",
+            *dict.fromkeys(targets),
+        ]
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
         if done.returncode != 0:
             tail = "\n".join(done.stdout.splitlines()[-40:])
             raise Trouble(f"building failed: {' '.join(command)}\n{tail}")
@@ -125,8 +145,15 @@ class Lab:
 
     def run(self, command, cpu=None, env=None, what="a program"):
         """Runs a program to its end and returns what it printed."""
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                   env=environment(env), preexec_fn=functools.partial(self._started, cpu))
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(env),
+            preexec_fn=functools.partial(self._started, cpu),
+        )
         try:
             out, err = process.communicate(timeout=self.time_limit)
         except BaseException as error:
@@ -148,27 +175,46 @@ class Lab:
         """Starts a program by `load/launch`, which tells what it used. What is left of it is killed when the block is left."""
         with tempfile.TemporaryFile(dir=self.scratch) as report:
             fd = report.fileno()
-            process = subprocess.Popen([self.program("load/launch"), str(fd), *command], stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=[fd], start_new_session=True,
-                                       env=environment(env), preexec_fn=functools.partial(self._started, None))
+            process = subprocess.Popen(
+                [self.program("load/launch"), str(fd), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                pass_fds=[fd],
+                start_new_session=True,
+                env=environment(env),
+                preexec_fn=functools.partial(self._started, None),
+            )
             try:
                 yield Launched(command, process, report, self.time_limit)
             finally:
                 if process.returncode is None:
-                    os.killpg(process.pid, signal.SIGKILL)  # its own session: `launch` and all that came from it
+                    os.killpg(
+                        process.pid, signal.SIGKILL
+                    )  # its own session: `launch` and all that came from it
                     process.communicate()
 
     @contextlib.contextmanager
     def server(self, command, cpu=None, env=None):
         """Starts a server that prints "port N"; gives the process with `.port`. It is ended when the block is left."""
         errors = open(self.scratch / "server.log", "w+b")
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
-                                   env=environment(env), preexec_fn=functools.partial(self._started, cpu))
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment(env),
+            preexec_fn=functools.partial(self._started, cpu),
+        )
         try:
             line = process.stdout.readline().split()
             if len(line) != 2 or line[0] != "port":
                 errors.seek(0)
-                raise Trouble(f"{' '.join(command)} did not start: {errors.read().decode(errors='replace').strip()[-500:]}")
+                raise Trouble(
+                    f"{' '.join(command)} did not start: {errors.read().decode(errors='replace').strip()[-500:]}"
+                )
             process.port = int(line[1])
             yield process
         finally:
@@ -179,8 +225,13 @@ class Lab:
     @contextlib.contextmanager
     def background(self, command):
         """A program that runs while the block does."""
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   env=environment(), preexec_fn=functools.partial(self._started, None))
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env=environment(),
+            preexec_fn=functools.partial(self._started, None),
+        )
         try:
             yield process
         finally:

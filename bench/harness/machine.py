@@ -87,9 +87,15 @@ def lines(here):
     """(what, value) for tables and text."""
     return [
         ("measured", f"{here['when']}, commit {here['commit']}"),
-        ("machine", f"{here['cpu']}, {here['cores']} cores{' (virtual machine)' if here['virtual'] else ''}, {here['memory_gib']} GiB"),
+        (
+            "machine",
+            f"{here['cpu']}, {here['cores']} cores{' (virtual machine)' if here['virtual'] else ''}, {here['memory_gib']} GiB",
+        ),
         ("system", f"{here['system']}, Linux {here['kernel']}"),
-        ("compiler", f"{here['compiler']}; {here['flags']}; {'shared' if here['shared_libraries'] else 'static'} libraries"),
+        (
+            "compiler",
+            f"{here['compiler']}; {here['flags']}; {'shared' if here['shared_libraries'] else 'static'} libraries",
+        ),
         ("versions", ", ".join(f"{name} {version}" for name, version in here["versions"].items())),
         ("pinning", here["pinning"]),
         ("load before", f"{here['load_average']} (one-minute average)"),

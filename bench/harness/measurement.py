@@ -121,7 +121,12 @@ def measure(measurement: Measurement, lab: Lab, rounds=None, progress=False) -> 
         for number in range(rounds):
             for candidate, prepared in list(ready):
                 if progress:
-                    print(f"\r\033[K{measurement.name}: round {number + 1} of {rounds}, {candidate.name}", end="", file=sys.stderr, flush=True)
+                    print(
+                        f"\r\033[K{measurement.name}: round {number + 1} of {rounds}, {candidate.name}",
+                        end="",
+                        file=sys.stderr,
+                        flush=True,
+                    )
                 try:
                     figures = measurement.round(lab, services, prepared)
                 except Trouble as trouble:  # the others are still worth having
@@ -131,7 +136,9 @@ def measure(measurement: Measurement, lab: Lab, rounds=None, progress=False) -> 
                     continue
                 for case, metrics in figures.items():
                     for key, value in metrics.items():
-                        result.values.setdefault(candidate.name, {}).setdefault(case, {}).setdefault(key, []).append(value)
+                        result.values.setdefault(candidate.name, {}).setdefault(case, {}).setdefault(
+                            key, []
+                        ).append(value)
     if progress:
         print("\r\033[K", end="", file=sys.stderr, flush=True)
     result.floors = [FloorResult(floor, floor.figure(result)) for floor in measurement.floors]

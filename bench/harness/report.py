@@ -20,7 +20,9 @@ def ratio(value):
 def rows_of(result, case):
     """A header, and a row of cells for each candidate that has the case."""
     measurement = result.measurement
-    present = [m for m in measurement.metrics if any(result.of(c.name, case, m.key) for c in measurement.candidates)]
+    present = [
+        m for m in measurement.metrics if any(result.of(c.name, case, m.key) for c in measurement.candidates)
+    ]
     header = [""]
     for metric in present:
         header += [f"{metric.label}, {metric.unit}" if metric.unit else metric.label, "min – max", "to simul"]
@@ -31,11 +33,17 @@ def rows_of(result, case):
         cells = [candidate.name + (" (limit)" if candidate.role == "limit" else "")]
         for metric in present:
             values = result.of(candidate.name, case, metric.key)
-            spread = f"{number(min(values), metric.digits)} – {number(max(values), metric.digits)}" if values else ""
+            spread = (
+                f"{number(min(values), metric.digits)} – {number(max(values), metric.digits)}"
+                if values
+                else ""
+            )
             cells += [
                 number(result.median(candidate.name, case, metric.key), metric.digits),
                 spread,
-                "" if candidate.name == result.base(case) else ratio(result.ratio(candidate.name, result.base(case), case, metric.key)),
+                ""
+                if candidate.name == result.base(case)
+                else ratio(result.ratio(candidate.name, result.base(case), case, metric.key)),
             ]
         rows.append(cells)
     return header, rows
@@ -51,14 +59,18 @@ def floor_lines(result):
 
 def text(result):
     lines = ["", f"{result.measurement.name}: {result.measurement.question}"]
-    lines.append(f"  medians of {result.rounds} rounds, candidates in turn{'; QUICK: not to be quoted' if result.quick else ''}")
+    lines.append(
+        f"  medians of {result.rounds} rounds, candidates in turn{'; QUICK: not to be quoted' if result.quick else ''}"
+    )
     for case in result.cases:
         header, rows = rows_of(result, case)
         widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
         if case:
             lines += ["", f"  {case}"]
         for row in [header, *rows]:
-            cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+            cells = [row[0].ljust(widths[0])] + [
+                cell.rjust(width) for cell, width in zip(row[1:], widths[1:])
+            ]
             lines.append(("  " + "  ".join(cells)).rstrip())
     lines.append("")
     lines += [f"  {line}" for line in floor_lines(result)]
@@ -94,13 +106,27 @@ def json_records(result):
                 if not values:
                     continue
                 yield {
-                    "measurement": measurement.name, "case": case, "candidate": candidate.name, "role": candidate.role,
-                    "metric": metric.key, "unit": metric.unit, "rounds": values,
-                    "median": result.median(candidate.name, case, metric.key), "min": min(values), "max": max(values),
-                    "ratio_to_simul": result.ratio(candidate.name, result.base(case), case, metric.key), "quick": result.quick,
+                    "measurement": measurement.name,
+                    "case": case,
+                    "candidate": candidate.name,
+                    "role": candidate.role,
+                    "metric": metric.key,
+                    "unit": metric.unit,
+                    "rounds": values,
+                    "median": result.median(candidate.name, case, metric.key),
+                    "min": min(values),
+                    "max": max(values),
+                    "ratio_to_simul": result.ratio(candidate.name, result.base(case), case, metric.key),
+                    "quick": result.quick,
                 }
     for one in result.floors:
-        yield {"measurement": measurement.name, "floor": one.floor.text, "limit": one.floor.limit, "figure": one.figure, "kept": one.kept}
+        yield {
+            "measurement": measurement.name,
+            "floor": one.floor.text,
+            "limit": one.floor.limit,
+            "figure": one.figure,
+            "kept": one.kept,
+        }
     for name, why in result.left_out.items():
         yield {"measurement": measurement.name, "left_out": name, "why": why}
 

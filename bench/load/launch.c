@@ -3,7 +3,8 @@
 //
 // usage: launch REPORT_FD COMMAND [ARGS...]; writes one JSON line to REPORT_FD and exits with the command's
 // status. A program of its own because the kernel counts the memory of the process that calls exec as the new
-// program's peak: started from a Python runner, every program would seem to need what Python needs. SIGTERM to the group ends the command only.
+// program's peak: started from a Python runner, every program would seem to need what Python needs. SIGTERM
+// to the group ends the command only.
 #include <signal.h>
 #include <sys/wait.h>
 

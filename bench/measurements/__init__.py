@@ -2,5 +2,14 @@
 
 from . import article, echo, gil, http_client, sleepers, switch
 
-measurements = {m.name: m for m in [article.measurement, gil.measurement, switch.measurement, sleepers.measurement, echo.measurement,
-                                    http_client.measurement]}
+measurements = {
+    m.name: m
+    for m in [
+        article.measurement,
+        gil.measurement,
+        switch.measurement,
+        sleepers.measurement,
+        echo.measurement,
+        http_client.measurement,
+    ]
+}

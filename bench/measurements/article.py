@@ -15,7 +15,9 @@ def check(listing, out, lab):
     """A program that prints something else than the article is not measured."""
     lines = [line.rstrip() for line in out.splitlines()]
     if listing == "processes":
-        good = sorted(" ".join(line.split()) for line in lines) == [" ".join(line.split()) for line in continents]
+        good = sorted(" ".join(line.split()) for line in lines) == [
+            " ".join(line.split()) for line in continents
+        ]
     elif listing == "threads":
         good = sorted(lines[:2]) == ["Cube: 1000", "Square: 100"] and lines[2:] == ["Done!"]
     elif listing == "coroutine":
@@ -24,7 +26,10 @@ def check(listing, out, lab):
         posts = json.loads((lab.bench / "article" / "posts.json").read_text())
         expected = []
         for subreddit in ["compsci", "python", "programming"]:
-            expected += [f"{score}: {title} ({url})" for score, title, url in posts[subreddit]] + [f"DONE: {subreddit}", ""]
+            expected += [f"{score}: {title} ({url})" for score, title, url in posts[subreddit]] + [
+                f"DONE: {subreddit}",
+                "",
+            ]
         good = lines == expected
     else:
         good = "322" in out.split()
@@ -44,8 +49,23 @@ def services(lab):
             pass  # the candidates that need it say so
         else:
             path = str(lab.scratch / "redis.sock")
-            stack.enter_context(lab.background([redis, "--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no",
-                                                "--dir", str(lab.scratch)]))
+            stack.enter_context(
+                lab.background(
+                    [
+                        redis,
+                        "--port",
+                        "0",
+                        "--unixsocket",
+                        path,
+                        "--save",
+                        "",
+                        "--appendonly",
+                        "no",
+                        "--dir",
+                        str(lab.scratch),
+                    ]
+                )
+            )
             lab.await_socket(path)
             found["redis"] = path
         yield found
@@ -102,15 +122,27 @@ def rq(lab):
     worker = lab.command("rq", "python3-rq")
 
     def programs(lab, found):
-        client = [interpreter, str(lab.bench / "article" / "count_words.py"), found["redis"], found["site"] + "/words"]
-        return {"count_words": [[interpreter, worker, "worker", "--quiet", "--url", f"unix://{found['redis']}"], client]}
+        client = [
+            interpreter,
+            str(lab.bench / "article" / "count_words.py"),
+            found["redis"],
+            found["site"] + "/words",
+        ]
+        return {
+            "count_words": [
+                [interpreter, worker, "worker", "--quiet", "--url", f"unix://{found['redis']}"],
+                client,
+            ]
+        }
 
     return programs
 
 
 def node(lab):
     interpreter = lab.command("node", "nodejs")
-    return lambda lab, found: {"top_posts": [[interpreter, str(lab.bench / "article" / "top_posts.mjs"), found["site"]]]}
+    return lambda lab, found: {
+        "top_posts": [[interpreter, str(lab.bench / "article" / "top_posts.mjs"), found["site"]]]
+    }
 
 
 def simul(lab):

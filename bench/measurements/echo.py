@@ -36,9 +36,23 @@ def take(lab, _, prepared):
     with lab.server(command, cpu=lab.cpus[0], env=env) as server:
         for case, connections, size, together in cases:
             load = lab.figures(
-                [lab.program("load/echo_load"), "--port", str(server.port), "--server", str(server.pid), "--connections", str(connections),
-                 "--size", str(size), "--warm-up-ms", "50", "--measure-ms", "100" if lab.quick else "200"],
-                cpu=lab.cpus[0] if together else lab.cpus[-1])
+                [
+                    lab.program("load/echo_load"),
+                    "--port",
+                    str(server.port),
+                    "--server",
+                    str(server.pid),
+                    "--connections",
+                    str(connections),
+                    "--size",
+                    str(size),
+                    "--warm-up-ms",
+                    "50",
+                    "--measure-ms",
+                    "100" if lab.quick else "200",
+                ],
+                cpu=lab.cpus[0] if together else lab.cpus[-1],
+            )
             figures[case] = {
                 "cpu_us": load["server_cpu_s"] / load["round_trips"] * 1e6,
                 "rate": load["round_trips"] / load["seconds"],
@@ -48,7 +62,10 @@ def take(lab, _, prepared):
 
 def against_asio(case):
     def figure(result):
-        ratios = [result.ratio("simul", peer, case, "cpu_us") for peer in ("Boost.Asio, coroutines", "Boost.Asio, callbacks")]
+        ratios = [
+            result.ratio("simul", peer, case, "cpu_us")
+            for peer in ("Boost.Asio, coroutines", "Boost.Asio, callbacks")
+        ]
         return max(ratios) if None not in ratios else None
 
     return figure
@@ -74,8 +91,18 @@ measurement = Measurement(
     services=services,
     round=take,
     floors=[
-        Floor("CPU time per round trip at 64 connections, a core each, of Boost.Asio's better server", against_asio(many), 1.0, " times"),
-        Floor("CPU time per round trip at 64 connections, one core, of Boost.Asio's better server", against_asio(one_core), 1.0, " times"),
+        Floor(
+            "CPU time per round trip at 64 connections, a core each, of Boost.Asio's better server",
+            against_asio(many),
+            1.0,
+            " times",
+        ),
+        Floor(
+            "CPU time per round trip at 64 connections, one core, of Boost.Asio's better server",
+            against_asio(one_core),
+            1.0,
+            " times",
+        ),
     ],
     notes=[
         "a busy loop of lowest priority (SCHED_IDLE) kept both cores from halting",

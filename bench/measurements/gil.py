@@ -8,7 +8,12 @@ def compiled(program):
 
 
 def python(kind):
-    return lambda lab: [lab.python, str(lab.bench / "peers" / "gil.py"), kind, "10000" if lab.quick else "50000"]
+    return lambda lab: [
+        lab.python,
+        str(lab.bench / "peers" / "gil.py"),
+        kind,
+        "10000" if lab.quick else "50000",
+    ]
 
 
 def take(lab, services, command):

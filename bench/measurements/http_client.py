@@ -21,8 +21,24 @@ def compiled(program, **env):
         path = lab.program(program)
 
         def run(measure_ms, ports):
-            return [lab.figures([path, "--port", ports[together], "--in-flight", str(in_flight), "--warm-up-ms", "50", "--measure-ms",
-                                 measure_ms], cpu=lab.cpus[0], env=env) for _, in_flight, together in cases]
+            return [
+                lab.figures(
+                    [
+                        path,
+                        "--port",
+                        ports[together],
+                        "--in-flight",
+                        str(in_flight),
+                        "--warm-up-ms",
+                        "50",
+                        "--measure-ms",
+                        measure_ms,
+                    ],
+                    cpu=lab.cpus[0],
+                    env=env,
+                )
+                for _, in_flight, together in cases
+            ]
 
         return run
 
@@ -36,7 +52,10 @@ def interpreted(find, script, *how):
         start = [find(lab), str(lab.bench / "peers" / script), *how]
 
         def run(measure_ms, ports):
-            out = lab.run([*start, measure_ms, *[f"{ports[together]}:{in_flight}" for _, in_flight, together in cases]], cpu=lab.cpus[0])
+            out = lab.run(
+                [*start, measure_ms, *[f"{ports[together]}:{in_flight}" for _, in_flight, together in cases]],
+                cpu=lab.cpus[0],
+            )
             return [json.loads(line) for line in out.splitlines()]
 
         return run
@@ -56,14 +75,19 @@ def node(how):
 @contextlib.contextmanager
 def services(lab):
     command = [lab.program("limits/http_server")]
-    with lab.awake(), lab.server(command, cpu=lab.cpus[-1]) as apart, lab.server(command, cpu=lab.cpus[0]) as together:
+    with lab.awake(), lab.server(command, cpu=lab.cpus[-1]) as apart, lab.server(
+        command, cpu=lab.cpus[0]
+    ) as together:
         yield {False: str(apart.port), True: str(together.port)}
 
 
 def take(lab, ports, run):
     figures = {}
     for (case, _, _), got in zip(cases, run("100" if lab.quick else "250", ports)):
-        figures[case] = {"rate": got["requests"] / got["seconds"], "cpu_us": got["cpu_s"] / got["requests"] * 1e6}
+        figures[case] = {
+            "rate": got["requests"] / got["seconds"],
+            "cpu_us": got["cpu_s"] / got["requests"] * 1e6,
+        }
     return figures
 
 
@@ -86,7 +110,15 @@ measurement = Measurement(
     ],
     services=services,
     round=take,
-    floors=[Floor("GETs at 64 in flight, rate, of aiohttp's", lambda r: r.ratio("simul", "aiohttp", many, "rate"), 10, " times", at_least=True)],
+    floors=[
+        Floor(
+            "GETs at 64 in flight, rate, of aiohttp's",
+            lambda r: r.ratio("simul", "aiohttp", many, "rate"),
+            10,
+            " times",
+            at_least=True,
+        )
+    ],
     notes=[
         "the server is limits/http_server.c, which does as little as it can; HTTP/1.1, connections are kept, no TLS",
         "a busy loop of lowest priority (SCHED_IDLE) kept both cores from halting",

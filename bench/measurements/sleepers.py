@@ -26,7 +26,9 @@ measurement = Measurement(
         Candidate("bare coroutines", "limit", compiled("limits/sleepers")),
     ],
     round=lambda lab, services, command: {"": lab.figures(command, cpu=lab.cpus[0])},
-    floors=[Floor("memory of a sleeping task, all in", lambda r: r.median("simul", "", "bytes"), 400, " bytes")],
+    floors=[
+        Floor("memory of a sleeping task, all in", lambda r: r.median("simul", "", "bytes"), 400, " bytes")
+    ],
     notes=[
         "memory, each: what the process has in RAM when all sleep, less what it had before, by the number of tasks: frames, timers, "
         "the group's and the allocator's share",

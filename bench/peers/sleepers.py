@@ -25,7 +25,11 @@ async def main():
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     end = time.process_time_ns()
-    return {"bytes": (after - before) / count, "start_ns": (started - begin) / count, "end_ns": (end - started) / count}
+    return {
+        "bytes": (after - before) / count,
+        "start_ns": (started - begin) / count,
+        "end_ns": (end - started) / count,
+    }
 
 
 print(json.dumps(asyncio.run(main())))

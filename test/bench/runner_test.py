@@ -32,9 +32,15 @@ def a_measurement(figures, floors=(), prepare=None):
         return prepare[name] if prepare and name in prepare else lambda _: name
 
     one = Measurement(
-        name="example", question="?", metrics=[Metric("ns", "time", "ns")],
-        candidates=[Candidate(name, "simul" if name == "simul" else "peer", prepared(name)) for name in figures],
-        round=take, floors=list(floors))
+        name="example",
+        question="?",
+        metrics=[Metric("ns", "time", "ns")],
+        candidates=[
+            Candidate(name, "simul" if name == "simul" else "peer", prepared(name)) for name in figures
+        ],
+        round=take,
+        floors=list(floors),
+    )
     return one, order
 
 
@@ -74,12 +80,21 @@ class runner(unittest.TestCase):
 
     def test_a_floor_holds_at_its_limit_and_not_beyond(self):
         figure = lambda result: result.median("simul", "", "ns")  # noqa: E731
-        floors = [Floor("a", figure, 10), Floor("b", figure, 9), Floor("c", figure, 10, at_least=True), Floor("d", figure, 11, at_least=True)]
+        floors = [
+            Floor("a", figure, 10),
+            Floor("b", figure, 9),
+            Floor("c", figure, 10, at_least=True),
+            Floor("d", figure, 11, at_least=True),
+        ]
         one, _ = a_measurement({"simul": [10]}, floors)
-        self.assertEqual([floor.kept for floor in measure(one, a_lab(), rounds=1).floors], [True, False, True, False])
+        self.assertEqual(
+            [floor.kept for floor in measure(one, a_lab(), rounds=1).floors], [True, False, True, False]
+        )
 
     def test_a_floor_without_figures_is_not_kept(self):
-        one, _ = a_measurement({"simul": [Trouble("no")]}, [Floor("a", lambda result: result.median("simul", "", "ns"), 10)])
+        one, _ = a_measurement(
+            {"simul": [Trouble("no")]}, [Floor("a", lambda result: result.median("simul", "", "ns"), 10)]
+        )
         result = measure(one, a_lab(), rounds=1)
         self.assertFalse(result.floors[0].kept)
         self.assertIn("not measured: a", report.text(result))
@@ -87,8 +102,10 @@ class runner(unittest.TestCase):
     def test_json_has_every_round(self):
         one, _ = a_measurement({"simul": [1, 3, 2], "peer": [2, 6, 4]})
         records = list(report.json_records(measure(one, a_lab(), rounds=3)))
-        self.assertEqual([(r["candidate"], r["rounds"], r["median"], r["ratio_to_simul"]) for r in records],
-                         [("simul", [1, 3, 2], 2, 1), ("peer", [2, 6, 4], 4, 2)])
+        self.assertEqual(
+            [(r["candidate"], r["rounds"], r["median"], r["ratio_to_simul"]) for r in records],
+            [("simul", [1, 3, 2], 2, 1), ("peer", [2, 6, 4], 4, 2)],
+        )
 
     def test_a_plot_is_well_formed_and_names_all_candidates(self):
         one, _ = a_measurement({"simul": [1, 3], "a < b & c": [2000, 60]})
@@ -99,7 +116,9 @@ class runner(unittest.TestCase):
 
 
 class tables_in_a_document(unittest.TestCase):
-    text = "before\n<!-- bench a -->\nold\n<!-- end -->\nbetween\n<!-- bench b -->\nkept\n<!-- end -->\nafter\n"
+    text = (
+        "before\n<!-- bench a -->\nold\n<!-- end -->\nbetween\n<!-- bench b -->\nkept\n<!-- end -->\nafter\n"
+    )
 
     def test_only_the_named_part_is_replaced(self):
         self.assertEqual(document.replace(self.text, "a", r"new \1"), self.text.replace("old", r"new \1"))
