@@ -246,7 +246,8 @@ task<bool> incoming::send_body(pooled_connection& on) {
     std::uint64_t left = request->pieces_size.value_or(0);
     for (;;) {
         auto piece = co_await request->pieces->next();
-        if (final_response_begun(on.input())) co_return false;
+        const bool complete = request->pieces_size && left == 0;  // then the answer may be there by right
+        if (!complete && final_response_begun(on.input())) co_return false;
         std::string& out = on.scratch;
         out.clear();
         if (request->pieces_size) {

@@ -29,7 +29,10 @@ class pooled_connection final : public connection {
     pooled_connection(pool& owner, origin_slots& home, std::unique_ptr<stream> over, scheduler& on,
                       const parser_limits& limits)
         : connection(std::move(over), on, 16 * 1024), parser(limits), owner_(&owner), home_(&home) {}
-    ~pooled_connection() override { stop_reading(); }
+    ~pooled_connection() override {
+        state_ = state::dead;  // what a last read brings is nobody's
+        stop_reading();
+    }
 
     response_parser parser;
     std::string scratch;       ///< the head of the request; keeps its memory
