@@ -29,9 +29,9 @@ class authority {
 
     /// A certificate for `names` ("DNS:a.test,IP:127.0.0.1"), valid from `from` to `until` seconds from now.
     certificate sign(const std::string& names, long from = -3600, long until = 3600) const {
-        const key key = new_key();
-        const x509 made = make(key.get(), "simul test", from, until, "critical,CA:FALSE", names);
-        return {pem_of(made.get()), pem_of(key.get())};
+        const key own = new_key();
+        const x509 made = make(own.get(), "simul test", from, until, "critical,CA:FALSE", names);
+        return {pem_of(made.get()), pem_of(own.get())};
     }
 
   private:
