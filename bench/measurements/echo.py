@@ -2,6 +2,7 @@
 
 import contextlib
 
+from harness.lab import Trouble
 from harness.measurement import Candidate, Floor, Measurement, Metric
 
 # (case, connections, bytes, whether the load runs on the server's core)
@@ -53,6 +54,8 @@ def take(lab, _, prepared):
                 ],
                 cpu=lab.cpus[0] if together else lab.cpus[-1],
             )
+            if load["round_trips"] == 0:
+                raise Trouble(f"no round trip ended in the measured time ({case}); the machine is too busy to measure")
             figures[case] = {
                 "cpu_us": load["server_cpu_s"] / load["round_trips"] * 1e6,
                 "rate": load["round_trips"] / load["seconds"],

@@ -3,6 +3,7 @@
 import contextlib
 import json
 
+from harness.lab import Trouble
 from harness.measurement import Candidate, Floor, Measurement, Metric
 
 # (case, requests in flight, whether the server runs on the client's core)
@@ -84,6 +85,8 @@ def services(lab):
 def take(lab, ports, run):
     figures = {}
     for (case, _, _), got in zip(cases, run("100" if lab.quick else "250", ports)):
+        if got["requests"] == 0:
+            raise Trouble(f"no request ended in the measured time ({case}); the machine is too busy to measure")
         figures[case] = {
             "rate": got["requests"] / got["seconds"],
             "cpu_us": got["cpu_s"] / got["requests"] * 1e6,
