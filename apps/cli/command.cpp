@@ -4,6 +4,7 @@
 #include <simul/codec/python_text.hpp>
 #include <simul/jobs/error.hpp>
 #include <simul/loop/run.hpp>
+#include <simul/redis/error.hpp>
 #include <simul/sqlite/error.hpp>
 
 #include <fmt/chrono.h>
@@ -197,7 +198,10 @@ int report(std::exception_ptr error) {
                  e.code() == job_errc::invalid_queue || e.code() == job_errc::bad_module)
             status = usage;
         else if (e.code() == job_errc::unknown_store || e.code().category() == sqlite::category() ||
-                 e.code().category() == sqlite::result_category() || e.code() == condition::disconnected ||
+                 e.code().category() == sqlite::result_category() ||
+                 e.code().category() == redis::client_category() ||
+                 e.code() == std::errc::no_such_file_or_directory ||
+                 e.code() == std::errc::permission_denied || e.code() == condition::disconnected ||
                  e.code() == condition::retry_later || e.code() == condition::timed_out)
             status = no_store;
     } catch (const std::exception& e) {

@@ -4,7 +4,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include <fcntl.h>
+
 #include <csignal>
+#include <cstdlib>
 #include <string>
 
 // The command `simul`. Each subcommand is a function of command.hpp; here is only how it is spelled.
@@ -25,10 +28,19 @@ put into SIMUL_STORE, because command lines can be seen by others.
 Exit status: 0 done; 1 failed; 2 wrong command line; 3 the store cannot be opened or reached; 4 no such job;
 5 (enqueue --wait) the job failed.)";
 
+// A program started with a closed stdout would get its store's file as descriptor 1, and print into it. So
+// the three exist, and writing to a stdout that was closed fails.
+void open_missing_streams() {
+    for (int fd = 0; fd <= 2; ++fd)
+        if (::fcntl(fd, F_GETFD) == -1 && ::open(fd == 1 ? "/dev/full" : "/dev/null", O_RDWR) != fd)
+            std::_Exit(1);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     using namespace simul::cli;
+    open_missing_streams();
     std::signal(SIGPIPE, SIG_IGN);  // a closed stdout is an error of the write, not the end of a worker
 
     CLI::App app{"simul: jobs that survive the program that asked for them.", "simul"};

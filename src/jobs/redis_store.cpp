@@ -606,6 +606,7 @@ task<take_answer> redis_store::take(take_request q) {
     std::string state = parts[0].as_string();
     a.suspended = state == "suspended";
     a.only_skipped = state == "skipped";
+    a.unknown_worker = state == "unknown";
     for (std::size_t i = 1; i < parts.size(); ++i) {
         auto v = parts[i].as_array();
         std::optional<job_record> job = job_from_fields(v[0].as_string(), fields_from(v[3]));

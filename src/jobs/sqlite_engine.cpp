@@ -621,7 +621,7 @@ bool sqlite_engine::has_work(const std::vector<std::string>& queues) {
 
 take_answer sqlite_engine::take(const take_request& request) {
     // A look without the lock first: a worker that finds nothing must not slow the writers down.
-    if (suspended()) return {{}, true, false};
+    if (suspended()) return {{}, true, false, false};
     if (!has_work(request.queues)) return {};
     return db_.write([&] {
         take_answer answer;
@@ -629,7 +629,10 @@ take_answer sqlite_engine::take(const take_request& request) {
         {
             auto s = db_.prepare("SELECT 1 FROM workers WHERE name = ?");
             s.bind_all(request.worker);
-            if (!s.step()) return answer;  // declared dead: nothing is given to it until it registers again
+            if (!s.step()) {  // nothing is given to it until it registers again
+                answer.unknown_worker = true;
+                return answer;
+            }
         }
         bool skipped = false;
         for (const std::string& queue : request.queues) {

@@ -68,8 +68,10 @@ bool worth_waiting(const std::exception_ptr& error) {
     try {
         std::rethrow_exception(error);
     } catch (const std::system_error& e) {
+        // A Unix socket's file is gone for a moment while its server is started again.
         return e.code() == condition::disconnected || e.code() == condition::retry_later ||
-               e.code() == condition::timed_out;
+               e.code() == condition::timed_out || e.code() == std::errc::no_such_file_or_directory ||
+               e.code() == std::errc::host_unreachable;
     } catch (...) {  // rethrown by the caller
         return false;
     }
@@ -408,6 +410,10 @@ struct worker::impl {
             }
             if (!answer.jobs.empty()) {
                 leave_alone = std::chrono::milliseconds(500);
+                continue;
+            }
+            if (answer.unknown_worker) {  // the heart registers it again
+                co_await move_on_after(std::chrono::milliseconds(100), stop_asked.wait());
                 continue;
             }
             if (options.burst) {

@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
@@ -372,6 +373,39 @@ TEST_CASE(
 TEST_CASE("kill -9 in the middle of 200 jobs on Redis: each has exactly one outcome after a new worker ran") {
     simul::testing::redis_server server;
     kill_worker_of_200_jobs(server.url());
+}
+
+TEST_CASE("a worker finds its store again when Redis was restarted, emptied and silent for a while") {
+    simul::testing::redis_server server;
+    std::vector<std::string> lines;
+    std::mutex mutex;
+    on_loop([&]() -> task<> {
+        worker_options o;
+        o.max_jobs = 1;
+        o.heartbeat = std::chrono::milliseconds(50);
+        o.log = [&](std::string_view line) {
+            std::lock_guard lock(mutex);
+            lines.emplace_back(line);
+        };
+        worker w(server.url(), o);
+        w.handle(twice, &twice_there);
+        auto runs = [&]() -> task<> {
+            worker_report report = co_await w.run();
+            CHECK(report.succeeded == 1);
+        };
+        auto restarts = [&]() -> task<> {
+            co_await sleep_for(std::chrono::milliseconds(200));
+            server.stop();
+            co_await sleep_for(std::chrono::milliseconds(100));
+            server.start();
+            job_queue queue(server.url());
+            auto handle = co_await queue.enqueue(twice, 4);
+            CHECK(co_await handle.result() == 8);
+        };
+        co_await all(runs(), restarts());
+    });
+    CHECK(any_line(lines, "Lost the store: "));
+    CHECK(any_line(lines, "it registers again"));
 }
 
 TEST_CASE("store URLs that cannot be used are refused with what to write instead, and without passwords") {

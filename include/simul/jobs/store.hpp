@@ -39,6 +39,8 @@ struct take_answer {
     std::vector<taken_job> jobs;
     bool suspended = false;     ///< Workers are paused: nothing is given out.
     bool only_skipped = false;  ///< Jobs wait, but all that were looked at are in `skip`.
+    bool unknown_worker =
+        false;  ///< The worker was declared dead, or the store was emptied: it must register again.
 };
 
 struct execution_outcome {
