@@ -39,22 +39,29 @@ task<> tell_of_cancel(service& of) {
     co_await sleep_forever();
 }
 
-struct connection_count {
-    explicit connection_count(detail::server_state& of) noexcept : server(of) {
-        ++server.counts.accepted;
-        if (++server.counts.connections >= server.options.connections_max) server.room.reset();
+/// One of the connections that connections_max counts, from its acceptance on.
+class counted {
+  public:
+    explicit counted(detail::server_state& of) noexcept : server_(&of) {
+        ++of.counts.accepted;
+        if (++of.counts.connections >= of.options.connections_max) of.room.reset();
     }
-    ~connection_count() {
-        --server.counts.connections;
-        server.room.set();
+    counted(counted&& other) noexcept : server_(std::exchange(other.server_, nullptr)) {}
+    counted& operator=(counted&&) = delete;
+    ~counted() {
+        if (server_ == nullptr) return;
+        --server_->counts.connections;
+        server_->room.set();
     }
-    connection_count(const connection_count&) = delete;
-    detail::server_state& server;
+    detail::server_state& server() const noexcept { return *server_; }
+
+  private:
+    detail::server_state* server_;
 };
 
-task<> serve_one(detail::server_state& server, detail::serving& within, std::unique_ptr<stream> over,
+task<> serve_one(counted place, detail::serving& within, std::unique_ptr<stream> over,
                  std::optional<tls_context> tls) {
-    const connection_count counted(server);
+    detail::server_state& server = place.server();
     if (tls) {
         try {
             auto encrypted =
@@ -78,7 +85,7 @@ task<> accept_all(service& s, Listener& listener, const std::optional<tls_contex
         bool none_free = false;
         try {
             auto accepted = co_await listener.accept();
-            group.spawn(serve_one, std::ref(s.server), std::ref(s.connections),
+            group.spawn(serve_one, counted(s.server), std::ref(s.connections),
                         std::unique_ptr<stream>(std::make_unique<decltype(accepted)>(std::move(accepted))),
                         tls);
         } catch (const std::system_error& e) {
@@ -139,7 +146,7 @@ task<> server::serve(tcp_listener listener, tls_context tls) {
 namespace {
 task<> serve_alone(detail::server_state& server, std::unique_ptr<stream> over) {
     detail::serving alone;
-    co_await serve_one(server, alone, std::move(over), std::nullopt);
+    co_await serve_one(counted(server), alone, std::move(over), std::nullopt);
 }
 }  // namespace
 

@@ -162,7 +162,7 @@ task<bool> server_connection::read_head() {
             ++server_.counts.refused;
             if (e.reason() == wire_errc::truncated) co_return false;
             refused = status_for(e.reason());
-            why = e.what();
+            why = e.code().message();  // not what(), which quotes the request
         }
         if (refused != 0) break;
 
@@ -245,7 +245,7 @@ task<bool> server_connection::answer() {
         ++server_.counts.refused;
         if (e.reason() == wire_errc::truncated) gone_ = true;
         status = status_for(e.reason());
-        text = e.what();
+        text = e.code().message();  // not what(), which quotes the request
         close_ = true;
     } catch (const std::exception& e) {
         if (gone_ || failure() != 0) co_return false;
@@ -453,7 +453,7 @@ task<> server_connection::send_pieces(response& r, bool chunked) {
 }
 
 // Answers what cannot be routed, and says that the connection ends.
-task<> server_connection::refuse(int status, std::string_view text, std::string_view) {
+task<> server_connection::refuse(int status, std::string_view text) {
     close_ = true;
     request_.head_.method = method::get;
     request_.head_.version_minor = 1;

@@ -75,7 +75,7 @@ class server_connection final : public connection, public simul::detail::list_no
     task<bool> finish_body();
     task<bool> send_response(response& r, bool last);
     task<> send_pieces(response& r, bool chunked);
-    task<> refuse(int status, std::string_view text, std::string_view allow = {});
+    task<> refuse(int status, std::string_view text);
     task<> linger();
     task<> send_continue();
     task<bool> send_all(std::string_view data);
