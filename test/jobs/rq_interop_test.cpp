@@ -1,5 +1,5 @@
 // Beside the real python3-rq of the distribution: each side enqueues for the other (functions for Python are
-// in test/data/rq_tasks/rq_tasks.py), and RQ's own tools look on. on.
+// in test/data/rq_tasks/rq_tasks.py), and RQ's own tools look on.
 
 #include <simul/codec/codec.hpp>
 #include <simul/codec/json.hpp>
