@@ -30,7 +30,7 @@ void pooled_connection::too_late() noexcept {
 // Reads what there is of a response that nobody wants. True: it goes on.
 bool pooled_connection::drain_input() noexcept {
     std::string_view rest = input();
-    const std::size_t size = rest.size();
+    const std::size_t unread = rest.size();
     try {
         for (;;) {
             const wire_event event = parser.next(rest);
@@ -48,11 +48,11 @@ bool pooled_connection::drain_input() noexcept {
         owner_->evict(*this);
         return false;
     }
-    if (size > drain_bytes_left_) {
+    if (unread > drain_bytes_left_) {
         owner_->evict(*this);
         return false;
     }
-    drain_bytes_left_ -= size;
+    drain_bytes_left_ -= unread;
     return true;
 }
 

@@ -233,10 +233,10 @@ task<bool> server_connection::answer() {
                     wire_errc::body_too_long, 0,
                     fmt::format("{} bytes of body, more than {}", *request_.head_.content_length, limit));
             if (!rules.stream_body) co_await read_body(limit);
-            auto result = co_await guarded<response>(
+            auto answer = co_await guarded<response>(
                 *this, simul::detail::child_frame<response>(found->call(request_).release()));
-            if (!result) co_return false;  // the client has gone
-            made.emplace(std::move(*result));
+            if (!answer) co_return false;  // the client has gone
+            made.emplace(std::move(*answer));
         }
     } catch (const refusal& e) {
         status = e.status();
@@ -397,8 +397,8 @@ void server_connection::write_head(std::string& out, const response& r, std::opt
         out += "transfer-encoding: chunked\r\n";
     } else if (length) {
         out += "content-length: ";
-        fmt::format_int size(*length);
-        out.append(size.data(), size.size());
+        fmt::format_int digits(*length);
+        out.append(digits.data(), digits.size());
         out += "\r\n";
     }
     out += "\r\n";

@@ -90,7 +90,7 @@ class status_error : public error {
     struct answer {
         std::string method;
         int status = 0;
-        headers fields;
+        http::headers fields;    // qualified: below, headers() is a member
         std::string body_start;  ///< the first bytes of the body, at most `body_start_bytes_max`
     };
     static constexpr std::size_t body_start_bytes_max = 512;
