@@ -38,7 +38,8 @@ inline task<std::string> read_head(stream& from, std::string& rest) {
 /// What one connection does: `says(n, head)` is sent after the n-th request of all connections (from 0).
 struct script {
     using answers = std::function<std::string(std::size_t, const std::string&)>;
-    explicit script(answers with, bool close_after = false) : says(std::move(with)), then_close(close_after) {}
+    explicit script(answers with, bool close_after = false)
+        : says(std::move(with)), then_close(close_after) {}
 
     answers says;
     bool then_close;
