@@ -18,6 +18,7 @@
 #include <string>
 
 #include <simul/base/error.hpp>
+#include <simul/core/scheduler.hpp>
 #include <simul/processes/error.hpp>
 #include "processes/zygote_link.hpp"
 #include "processes/zygote_process.hpp"
@@ -112,7 +113,8 @@ void create(std::unique_lock<std::mutex>& lock) {
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     const pid_t pid = ::fork();
     if (pid == 0) {
-        lock.unlock();  // a worker may make a zygote of its own
+        lock.unlock();                                // a worker may make a zygote of its own
+        detail::exchange_current_scheduler(nullptr);  // the loop that runs here stays with the program
         detail::zygote_process(std::move(theirs), std::move(program)).run();
     }
     const int error = errno;

@@ -235,3 +235,16 @@ TEST_CASE("a process can have processes of its own") {
     CHECK(child.wait().success());
     CHECK(contents(path) == "inner");
 }
+
+TEST_CASE("a process made inside a running loop can run a loop of its own") {
+    // The zygote was forked by the first process object, inside a task; its children found a loop "running"
+    // on their thread, and every simul::run in them failed.
+    process child([]() -> int {
+        return simul::run([]() -> task<int> {
+            process inner([]() -> int { return simul::run([]() -> task<int> { co_return 42; }); });
+            const exit_status ended = co_await inner.join();
+            co_return ended == exit_status::exited(42) ? 0 : 1;
+        });
+    });
+    CHECK(child.wait() == exit_status::exited(0));
+}
