@@ -12,6 +12,7 @@
 #include <simul/http/client.hpp>
 #include <simul/http/server.hpp>
 #include <simul/http/transport.hpp>
+#include <simul/loop/sleep.hpp>
 #include <simul/testing/stream_pair.hpp>
 
 /// HTTP without sockets: for tests of clients, servers and all that talks through them, on any loop, the
