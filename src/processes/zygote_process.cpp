@@ -36,12 +36,16 @@ constexpr int exit_without_parent = 1;
 }  // namespace
 
 void reset_signals() noexcept {
-    struct sigaction action{};
-    action.sa_handler = SIG_DFL;
-    for (int number = 1; number <= SIGRTMAX; ++number) ::sigaction(number, &action, nullptr);
+    default_dispositions();
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void default_dispositions() noexcept {
+    struct sigaction action{};
+    action.sa_handler = SIG_DFL;
+    for (int number = 1; number <= SIGRTMAX; ++number) ::sigaction(number, &action, nullptr);
 }
 
 void close_all_but(std::span<const int> kept) noexcept {
@@ -79,7 +83,7 @@ void zygote_process::prepare() {
 
     // Blocked, not ignored: a worker inherits that, so a signal that reaches it before it is ready waits
     // until it is.
-    reset_signals();
+    default_dispositions();  // they stay blocked as they were over the fork: there is no moment without
     sigset_t all;
     ::sigfillset(&all);
     ::sigprocmask(SIG_BLOCK, &all, nullptr);

@@ -51,6 +51,8 @@ class zygote_process {
 
 /// Signals get their default actions and are unblocked.
 void reset_signals() noexcept;
+/// Only the dispositions; what is blocked stays blocked.
+void default_dispositions() noexcept;
 
 /// Closes every descriptor above stderr but `kept` (sorted, at most message_fds_max).
 void close_all_but(std::span<const int> kept) noexcept;

@@ -152,6 +152,7 @@ TEST_CASE("after the zygote was killed, a start says so or makes a new one") {
 }
 
 TEST_CASE("the zygote does not end with the signals that are for the program") {
+    // It unblocked all signals for a moment while it started, and one that came then killed it.
     zygote::start();
     const pid_t pid = zygote::pid();
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::kill(pid, number);
