@@ -258,7 +258,18 @@ TEST_CASE("a cancel at any step of connecting leaves no descriptor behind") {
     });
 }
 
-TEST_CASE("when no descriptor is free, accept says so and works again later") {
+// The vptr check of UndefinedBehaviorSanitizer asks the kernel through a pipe whether memory can be read;
+// without a descriptor it takes every object for one of a wrong type.
+#if defined(__has_feature)
+#if __has_feature(undefined_behavior_sanitizer)
+#define SIMUL_TEST_NO_DESCRIPTORS doctest::skip()
+#endif
+#endif
+#ifndef SIMUL_TEST_NO_DESCRIPTORS
+#define SIMUL_TEST_NO_DESCRIPTORS doctest::skip(false)
+#endif
+
+TEST_CASE("when no descriptor is free, accept says so and works again later" * SIMUL_TEST_NO_DESCRIPTORS) {
     run([]() -> task<> {
         tcp_listener listener = tcp_listener::bind("127.0.0.1", 0);
         tcp_stream client = co_await tcp_stream::connect(listener.local_endpoint());
