@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 get_property(layers GLOBAL PROPERTY SIMUL_LAYERS)
-set(targets simul_simul)
+set(targets simul_simul simul_module)
 set(simul_pc_libs "")
 foreach(layer IN LISTS layers)
   list(APPEND targets simul_${layer})

@@ -25,8 +25,13 @@ module::module(const std::string& path) :path_(path) {
     if (::access(file.c_str(), R_OK) != 0) bad(path, std::strerror(errno));
     void* library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) {
-        const char* why = ::dlerror();
-        bad(path, fmt::format("cannot be loaded: {}", why != nullptr ? why : "unknown reason"));
+        const char* error = ::dlerror();
+        const std::string_view why = error != nullptr ? error : "unknown reason";
+        bad(path, fmt::format("cannot be loaded: {}{}", why,
+                              why.find("undefined symbol") != why.npos
+                                  ? "; if that is a name of simul, compile the module again with this "
+                                    "version (a program of your own needs simul as a shared library)"
+                                  : ""));
     }
     const auto* entry = static_cast<const module_entry*>(::dlsym(library, module_symbol));
     if (entry == nullptr)
@@ -41,9 +46,9 @@ module::module(const std::string& path) :path_(path) {
                               entry->compiler, SIMUL_COMPILER));
     if (entry->library != reinterpret_cast<const void*>(&job_category))
         bad(path,
-            "carries a copy of simul of its own; build simul as a shared library (-DBUILD_SHARED_LIBS=ON), "
-            "and link the program and the "
-            "module to that");
+            "uses a copy of simul that is not this program's; link the module to simul::module, and a "
+            "program "
+            "of your own to simul as a shared library (-DBUILD_SHARED_LIBS=ON)");
     entry_ = entry;
 }
 

@@ -11,9 +11,10 @@
 //     void add_handlers(simul::worker& w) { w.handle(count_words, &count_words_at_url); }
 //     SIMUL_MODULE(add_handlers)
 //
-// Module and program must be of the same build of simul, because they share its types; what the entry says
-// about itself is checked before anything of the module runs. So simul has to be a shared library then
-// (-DBUILD_SHARED_LIBS=ON), and the module links to simul::jobs.
+// The module links to simul::module (docs/guide/06_jobs.md has it in full). It uses the program's copy of
+// simul, so both must be of the same version and compiler; what the entry says about itself is checked before
+// its function is called. The program must show its copy: the command `simul` does, and every program whose
+// simul is a shared library.
 
 namespace simul {
 
@@ -29,7 +30,7 @@ struct module_entry {
 inline constexpr std::uint32_t module_magic = 0x73696d31;
 inline constexpr const char* module_symbol = "simul_module_entry";
 
-/// "clang 19, libstdc++ ABI 1".
+/// "clang 19", "g++ 14": what the module and the program must have in common.
 #define SIMUL_STRING_OF_(x) #x
 #define SIMUL_STRING_OF(x) SIMUL_STRING_OF_(x)
 #if defined(__clang__)
