@@ -2,13 +2,17 @@
 
 #include <simul/base/version.hpp>
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <iostream>
 #include <string>
+#include <string_view>
 
 // The command `simul`. Each subcommand is a function of command.hpp; here is only how it is spelled.
 
@@ -34,6 +38,20 @@ void open_missing_streams() {
     for (int fd = 0; fd <= 2; ++fd)
         if (::fcntl(fd, F_GETFD) == -1 && ::open(fd == 1 ? "/dev/full" : "/dev/null", O_RDWR) != fd)
             std::_Exit(1);
+}
+
+// Behind the function's name everything is its argument; but a word like --store there was hardly meant as
+// one, and what was left out by mistake (the store!) would be taken from elsewhere. After `--` nobody asks.
+void refuse_late_options(const std::vector<std::string>& call, int argc, char** argv) {
+    if (std::find(argv, argv + argc, std::string_view("--")) != argv + argc) return;
+    for (const std::string& word : call)
+        if (word.size() > 1 && word[0] == '-' &&
+            (std::isalpha(static_cast<unsigned char>(word[1])) != 0 || word[1] == '-'))
+            throw CLI::ValidationError(
+                fmt::format("{} stands behind the function's name: options come before it; if it is an "
+                            "argument, write -- "
+                            "before the name",
+                            word));
 }
 
 }  // namespace
@@ -64,9 +82,8 @@ int main(int argc, char** argv) {
         "Take jobs from queues and run them, until SIGTERM or Ctrl-C (a second one stops what runs)");
     worker->add_option("queues", w.queues, "Queues in the order of preference; default: default")
         ->type_name("QUEUE");
-    worker
-        ->add_option("-m,--module", w.modules,
-                     "Shared library with job functions (SIMUL_MODULE); may be repeated")
+    worker->add_option("-m,--module", w.modules, "Shared library with job functions; may be repeated")
+        ->envname("SIMUL_MODULE")
         ->type_name("FILE");
     worker->add_flag("-b,--burst", w.burst, "End when the queues are empty");
     worker->add_option("--max-jobs", w.max_jobs, "End after so many jobs")->check(CLI::PositiveNumber);
@@ -111,6 +128,7 @@ int main(int argc, char** argv) {
                 e.exec ? "--exec needs a command: simul enqueue --exec -- COMMAND ARGS..."
                        : "enqueue needs the name of a function: simul enqueue NAME ARGS...");
         if (!e.exec) {
+            refuse_late_options(e.arguments, argc, argv);
             e.function = e.arguments.front();
             e.arguments.erase(e.arguments.begin());
         }
@@ -146,7 +164,9 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& shown) {
-        return app.exit(shown);
+        app.exit(shown);  // prints to std::cout
+        std::cout.flush();
+        return flush_output() ? ok : failed;
     } catch (const CLI::ParseError& wrong) {
         app.exit(wrong);
         return simul::cli::usage;

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <stdexcept>
 #include <vector>
 
 namespace simul::cli {
@@ -21,6 +22,14 @@ std::string tail(const std::string& text) {
     std::string_view end = std::string_view(text).substr(text.size() - tail_bytes_max);
     std::size_t line = end.find('\n');
     return "..." + std::string(line == end.npos ? end : end.substr(line));
+}
+
+void add_handlers_of(const simul::module& m, worker& w) {
+    try {
+        m.add_handlers(w);
+    } catch (const std::exception& e) {
+        throw std::runtime_error(fmt::format("module {}: {}", m.path(), e.what()));
+    }
 }
 
 }  // namespace
@@ -78,8 +87,10 @@ int run_worker(const common_options& common, const worker_arguments& a) {
                 co_return value();
             });
         }
-        for (const simul::module& m : modules) m.add_handlers(w);
-        return worker_main(w);
+        for (const simul::module& m : modules) add_handlers_of(m, w);
+        const worker_report done = run_until_signaled(w);
+        exit_if_slots_were_lost(done, failed);
+        return ok;
     } catch (...) {  // the edge of the program: recorded
         return report(std::current_exception());
     }

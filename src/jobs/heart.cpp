@@ -130,8 +130,13 @@ void heart::start() {
             simul::run([this] { return beat(); });
         } catch (const std::exception& e) {  // the edge of a thread: recorded, and the lease ends by itself
             log_(fmt::format("The heartbeat thread failed: {}", e.what()));
+            tell_first_beat();
         }
     });
+}
+
+void heart::tell_first_beat() {
+    if (first_beat_) worker_loop_.post(std::exchange(first_beat_, nullptr));
 }
 
 void heart::stop() {
@@ -166,8 +171,9 @@ task<void> heart::beat() {
     } guard{*this};
     std::unique_ptr<job_store> store = prototype_.sibling();
     last_clean_ = clock::now();  // the worker cleans when it starts
-    for (;;) {
-        duration pause = options_.heartbeat;
+    // The first beat comes at once: a worker that takes the place of a dead one does not let its jobs wait.
+    for (duration next{0};; next = options_.heartbeat) {
+        duration pause = next;
         {
             std::lock_guard lock(mutex_);
             if (stopping_) co_return;
@@ -203,6 +209,7 @@ task<void> heart::beat() {
         } else {
             lost_store_ = false;
         }
+        tell_first_beat();
     }
 }
 

@@ -69,7 +69,10 @@ class heart {
           loop_handle worker_loop, std::function<void(std::string_view)> log);
     ~heart();
 
+    /// Both are called on the worker's loop.
     void on_too_many_lost(std::function<void()> f) { too_many_lost_ = std::move(f); }
+    /// Once, when the first sign of life was given and dead workers were looked for, or when that failed.
+    void on_first_beat(std::function<void()> f) { first_beat_ = std::move(f); }
     void start();
     /// Joins the thread.
     void stop();
@@ -78,6 +81,7 @@ class heart {
 
   private:
     task<void> beat();
+    void tell_first_beat();
     task<void> one_beat(job_store& store);
     task<void> look_after(job_store& store, const worker_record& peer, wall_time now);
     task<void> write_off_overdue(job_store& store);
@@ -91,6 +95,7 @@ class heart {
     loop_handle worker_loop_;
     std::function<void(std::string_view)> log_;
     std::function<void()> too_many_lost_;
+    std::function<void()> first_beat_;
 
     std::mutex mutex_;  // guards what follows up to the thread
     std::optional<loop_handle> own_loop_;

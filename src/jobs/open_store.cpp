@@ -165,7 +165,7 @@ std::unique_ptr<job_store> open_store(std::string_view url, store_options option
     }
     if (begins("rediss://"))
         unknown(p.shown,
-                "TLS to Redis is not supported yet; use a tunnel, or a Unix socket on the same host");
+                "TLS to Redis is not supported; use a tunnel that ends on this host, or a Unix socket");
     if (begins("redis://")) {
         split_query(p);
         payload_format format = format_from(p);

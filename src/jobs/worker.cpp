@@ -47,6 +47,9 @@ namespace {
 
 constexpr context_value<const job_record*> job_here;
 
+/// An idle worker looks at its queues that often even if no news come.
+constexpr std::chrono::milliseconds wait_for_work_max(60'000);
+
 wall_time wall_now() {
     return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
 }
@@ -199,9 +202,23 @@ struct worker::impl {
         }
     }
 
-    // A step of the store that waits for the store to come back when it is lost.
     template <class F>
-    auto trying(F make) -> decltype(make()) {
+    using result_of = typename detail::task_value<std::invoke_result_t<F&>>::type;
+
+    // A step of the store that waits for the store to come back when it is lost, or until the worker is asked
+    // to stop: then it gives nothing.
+    template <class F>
+    task<std::optional<result_of<F>>> trying_until_stop(F make) {
+        return try_step<F>(std::move(make), true);
+    }
+    // The same for a step that has to be made: only the second stop, which cancels it, ends the waiting.
+    template <class F>
+    task<result_of<F>> trying(F make) {
+        auto result = co_await try_step<F>(std::move(make), false);
+        co_return std::move(*result);
+    }
+    template <class F>
+    task<std::optional<result_of<F>>> try_step(F make, bool may_stop) {
         std::chrono::milliseconds pause(50);
         bool told = false;
         for (;;) {
@@ -212,9 +229,13 @@ struct worker::impl {
                 co_return std::move(result).value();
             }
             if (!worth_waiting(result.error())) std::rethrow_exception(result.error());
+            if (may_stop && stop_asked.is_set()) co_return std::nullopt;
             if (!told) log(fmt::format("Lost the store: {}; trying again", text_of(result.error())));
             told = true;
-            co_await sleep_for(pause);
+            if (may_stop)
+                co_await move_on_after(pause, stop_asked.wait());
+            else
+                co_await sleep_for(pause);
             pause = std::min(pause * 2, std::chrono::milliseconds(5'000));
         }
     }
@@ -335,11 +356,12 @@ struct worker::impl {
         if (skip.size() >= 100) skip.pop_front();
         skip.push_back(job.id);
         std::vector<execution_outcome> one{std::move(out)};
-        co_await trying([&]() -> task<bool> {
+        auto done = co_await trying_until_stop([&]() -> task<bool> {
             co_await store->hand_back(options.name, one);
             co_return true;
         });
-        ++report.handed_back;
+        // A worker that goes while the store is away leaves it to those who see that it has gone.
+        if (done) ++report.handed_back;
     }
 
     void tell(const job_record& job, const std::string& function, const execution_outcome& out,
@@ -402,7 +424,9 @@ struct worker::impl {
             request.queues = options.queues;
             request.limit = n;
             request.skip.assign(skip.begin(), skip.end());
-            take_answer answer = co_await trying([&] { return store->take(request); });
+            auto taken = co_await trying_until_stop([&] { return store->take(request); });
+            if (!taken) break;
+            take_answer& answer = *taken;
             for (taken_job& t : answer.jobs) {
                 ++taken_total;
                 ++running;  // now, not when it begins: else its slot would be given away twice
@@ -417,8 +441,12 @@ struct worker::impl {
                 continue;
             }
             if (options.burst) {
-                if (running == 0) break;  // what ran has ended and put nothing new on the queues
-                co_await wait_for_slot();
+                if (running == 0 && looked_for_dead.is_set())
+                    break;  // what ran has ended and put nothing new on the queues, and no dead worker has
+                if (running == 0)
+                    co_await race(looked_for_dead.wait(), stop_asked.wait());
+                else
+                    co_await wait_for_slot();
                 continue;
             }
             if (answer.only_skipped || answer.suspended) {
@@ -432,8 +460,7 @@ struct worker::impl {
                 continue;
             }
             co_await race(trying([&]() -> task<bool> {
-                              co_await store->wait_for_work(options.queues,
-                                                            std::chrono::milliseconds(60'000));
+                              co_await store->wait_for_work(options.queues, wait_for_work_max);
                               co_return true;
                           }),
                           stop_asked.wait());
@@ -445,7 +472,7 @@ struct worker::impl {
             group = &jobs;
             for (const std::string& q : options.queues)
                 log(fmt::format("Cleaning registries for queue: {}", q));
-            co_await trying([&] { return store->maintain(options.name, options.queues, true); });
+            co_await trying_until_stop([&] { return store->maintain(options.name, options.queues, true); });
             co_await take_jobs(jobs);
             co_await jobs.join();
         });
@@ -478,9 +505,17 @@ struct worker::impl {
 
         the_heart = std::make_unique<detail::heart>(*store, record, options, shared, this_loop().handle(),
                                                     [this](std::string_view line) { log(line); });
-        the_heart->on_too_many_lost([this] {
-            log(fmt::format("{} jobs hang and hold their slots; this worker ends", shared.lost()));
-            stop_asked.set();
+        // They may lie in the loop's inbox when the worker is gone.
+        std::weak_ptr<impl> me = alive;
+        the_heart->on_too_many_lost([me] {
+            auto self = me.lock();
+            if (!self) return;
+            self->log(
+                fmt::format("{} jobs hang and hold their slots; this worker ends", self->shared.lost()));
+            self->stop_asked.set();
+        });
+        the_heart->on_first_beat([me] {
+            if (auto self = me.lock()) self->looked_for_dead.set();
         });
         the_heart->start();
         co_await finally(serve(), [this] { return leave(); });
@@ -521,8 +556,10 @@ struct worker::impl {
     std::unordered_set<std::string> told_unknown;
     async_event slot_free;
     async_event stop_asked;
+    async_event looked_for_dead;  // by the heart's first beat
     int stops = 0;
     task_group* group = nullptr;
+    std::shared_ptr<impl> alive{this, [](impl*) {}};  // owns nothing: it tells whether this is still there
 };
 
 worker::worker(std::string_view store_url, worker_options options, store_options store)

@@ -11,35 +11,41 @@
 
 namespace simul {
 
+worker_report run_until_signaled(worker& w) {
+    return simul::run([&]() -> task<worker_report> {
+        worker_report done;
+        co_await with_group([&](task_group& group) -> task<void> {
+            signal_stream signals({SIGINT, SIGTERM});
+            group.spawn([&w, &signals]() -> task<void> {
+                for (;;) {
+                    co_await signals.next();
+                    w.stop();
+                }
+            });
+            done = co_await w.run();
+            group.cancel("the worker has ended");
+            co_await group.join();
+        });
+        co_return done;
+    });
+}
+
+void exit_if_slots_were_lost(const worker_report& report, int status) noexcept {
+    if (report.lost_slots == 0) return;
+    std::fflush(nullptr);
+    std::_Exit(status == 0 ? 1 : status);
+}
+
 int worker_main(worker& w) {
     worker_report report;
     int status = 0;
     try {
-        report = simul::run([&]() -> task<worker_report> {
-            worker_report done;
-            co_await with_group([&](task_group& group) -> task<void> {
-                signal_stream signals({SIGINT, SIGTERM});
-                group.spawn([&w, &signals]() -> task<void> {
-                    for (;;) {
-                        co_await signals.next();
-                        w.stop();
-                    }
-                });
-                done = co_await w.run();
-                group.cancel("the worker has ended");
-                co_await group.join();
-            });
-            co_return done;
-        });
+        report = run_until_signaled(w);
     } catch (const std::exception& e) {  // the edge of the program: reported here
         std::fputs(fmt::format("simul: {}\n", e.what()).c_str(), stderr);
         status = 1;
     }
-    if (report.lost_slots != 0) {
-        // Functions that hang keep their threads; waiting for them would make the worker hang too.
-        std::fflush(nullptr);
-        std::_Exit(status == 0 ? 1 : status);
-    }
+    exit_if_slots_were_lost(report, status);
     return status;
 }
 

@@ -27,7 +27,10 @@ void check_greeting(const reply& r, const client_options& options) {
     if (e.code() == "NOAUTH" || e.code() == "WRONGPASS" || e.code() == "NOPERM" ||
         r.error_text().find("AUTH") != std::string::npos ||
         r.error_text().find("password") != std::string::npos)
-        throw std::system_error(make_error_code(client_errc::authentication), options.shown());
+        throw std::system_error(
+            make_error_code(client_errc::authentication),
+            fmt::format("{}: {}", options.shown(),
+                        options.password.empty() ? "the server asks for a password" : r.error_text()));
     if (e.code() == "LOADING" || e.code() == "BUSY" || e.code() == "MASTERDOWN")
         throw std::system_error(make_error_code(client_errc::not_ready),
                                 fmt::format("{}: {}", options.shown(), r.error_text()));

@@ -17,7 +17,7 @@ class category_of_clients final : public std::error_category {
             case client_errc::cannot_connect:
                 return "no connection in time";
             case client_errc::authentication:
-                return "the server wants a user or password, or other ones; put them into the URL";
+                return "the right user and password belong into the server's URL";
             case client_errc::not_ready:
                 return "the server cannot serve now";
             case client_errc::too_old:

@@ -58,7 +58,9 @@ class file_lock {
         if (fd_ < 0) {
             int err = errno;
             if (err == EACCES || err == EROFS || err == EPERM)
-                fail_with(errc::not_writable, "cannot open the lock file " + path);
+                fail_with(errc::not_writable,
+                          fmt::format("{} cannot be made: {}; the database's folder must be writable", path,
+                                      std::strerror(err)));
             throw_errno(err, "open " + path);
         }
     }
@@ -311,6 +313,8 @@ void database::check_open_rules() {
                       path_, static_cast<unsigned long>(fs.f_type)));
     struct stat st{};
     if (::stat(path_.c_str(), &st) != 0) {
+        if (errno == ENOTDIR)
+            fail_with(errc::not_writable, fmt::format("{} is not a folder; name a file in one", folder));
         if (errno != ENOENT) throw_errno(errno, "stat " + path_);
         if (!options_.create) fail_with(errc::not_writable, fmt::format("{} does not exist", path_));
         // Made here and not by SQLite, so that nobody else can ever read it. -wal and -shm take its mode.

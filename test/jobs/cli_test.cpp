@@ -3,17 +3,23 @@
 #include <simul/base/version.hpp>
 #include <simul/codec/json.hpp>
 
+#include "redis/test_server.hpp"
+
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
+#include <string_view>
+#include <thread>
 
 using namespace simul;
 namespace fs = std::filesystem;
@@ -30,8 +36,9 @@ class shell {
     shell() {
         std::string name = (fs::temp_directory_path() / "simul-cli-XXXXXX").string();
         folder_ = ::mkdtemp(name.data());
-        program_ =
-            (fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "apps" / "simul").string();
+        const fs::path tests = fs::read_symlink("/proc/self/exe").parent_path();
+        program_ = (tests.parent_path() / "apps" / "simul").string();
+        modules_ = tests / "jobs";
         REQUIRE_MESSAGE(fs::exists(program_), program_, " is not built");
     }
     ~shell() {
@@ -40,12 +47,16 @@ class shell {
     }
     const fs::path& folder() const { return folder_; }
     std::string store() const { return "sqlite://" + (folder_ / "jobs.db").string(); }
+    /// One of test/jobs/modules.
+    std::string module(const std::string& name) const { return (modules_ / (name + ".so")).string(); }
 
-    /// `words` are given to /bin/sh behind the program's name.
-    ended run(const std::string& words, const std::string& store_url = {}) const {
+    /// `words` are given to /bin/sh behind the program's name, and `before` in front of it.
+    ended run(const std::string& words, const std::string& store_url = {},
+              const std::string& before = {}) const {
+        // 124 is the status of a program that hangs.
         std::string command =
-            fmt::format("cd '{}' && SIMUL_STORE='{}' timeout 20 '{}' {} 2>&1", folder_.string(),
-                        store_url.empty() ? store() : store_url, program_, words);
+            fmt::format("cd '{}' && export SIMUL_STORE='{}'; {} timeout -k 5 100 '{}' {} 2>&1",
+                        folder_.string(), store_url.empty() ? store() : store_url, before, program_, words);
         FILE* pipe = ::popen(command.c_str(), "r");
         REQUIRE(pipe != nullptr);
         ended e;
@@ -59,8 +70,30 @@ class shell {
 
   private:
     fs::path folder_;
+    fs::path modules_;
     std::string program_;
 };
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != text.npos; }
+
+/// Root may write everything; without these rights it is a user like any other.
+const char* as_plain_user() {
+    return ::geteuid() != 0 ? ""
+                            : "setpriv --bounding-set=-dac_override,-dac_read_search "
+                              "--inh-caps=-dac_override,-dac_read_search";
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
+#else
+constexpr bool sanitized = false;
+#endif
 
 }  // namespace
 
@@ -132,24 +165,198 @@ TEST_CASE("mistakes get one line that says what to do, and a status that means s
     check("enqueue --job-id 'a b' m.f", 2, "it may have letters, digits, '_' and '-'");
     check("enqueue -q a,b m.f", 2, "cannot name a queue");
     check("job nothing", 4, "simul: there is no job nothing");
-    check("info", 3, "the scheme 'ftp' is not known; write sqlite:///", "ftp://h/x");
-    std::ofstream(sh.folder() / "text") << std::string(5000, 'x');
-    check("info", 3, "is not a SQLite database", "sqlite://" + (sh.folder() / "text").string());
-    check("info", 3, "does not exist; make it first", "sqlite://" + (sh.folder() / "none/jobs.db").string());
-    check("info", 3, "unix://" + (sh.folder() / "none.sock").string(),
-          "unix://" + (sh.folder() / "none.sock").string());
-    check("info", 3, "redis://me:***@127.0.0.1:1", "redis://me:s3cret@127.0.0.1:1");
-    check("worker --burst --module ./none.so", 2, "module ./none.so: No such file");
-    std::ofstream(sh.folder() / "text.so") << "no library";
-    check("worker --burst --module ./text.so", 2, "module ./text.so: cannot be loaded");
+    check("enqueue m.f --store sqlite:x.db", 2, "--store stands behind the function's name");
+    check("enqueue -- m.f --store sqlite:x.db", 0, "m.f('--store', 'sqlite:x.db')");
+    check("enqueue m.f -5", 0, "m.f('-5')");
     check("--help", 0, "Exit status: 0 done");
     check("--version", 0, fmt::format("simul {}", SIMUL_VERSION));
 }
 
-TEST_CASE("a closed stdout is noticed and ends no worker") {
+TEST_CASE("a store that cannot be used is told with the reason and what to do, by every command") {
     shell sh;
-    sh.run("enqueue --exec --job-id a -- echo hello");
-    CHECK(sh.run("info 2>/dev/null >&-; echo status $? #").output == "status 1\n");
+    const std::string folder = sh.folder().string();
+    auto check = [&](const std::string& store, std::string_view part) {
+        for (const char* words : {"info", "worker --burst", "enqueue m.f", "job x", "cancel x"}) {
+            ended e = sh.run(words, store, as_plain_user());
+            CHECK_MESSAGE(e.status == 3, words, " on ", store, ": ", e.status, " ", e.output);
+            CHECK_MESSAGE(contains(e.output, part), words, " on ", store, ": ", e.output);
+            CHECK_MESSAGE(std::count(e.output.begin(), e.output.end(), '\n') == 1, e.output);
+        }
+    };
+    check("ftp://h/x", "the scheme 'ftp' is not known; write sqlite:///");
+    check("jobs.db", "it has no scheme");
+    std::ofstream(sh.folder() / "text") << std::string(5000, 'x');
+    check("sqlite:text", "text exists and is not a SQLite database; name another file or move it away");
+    check("sqlite://" + folder, folder + " is a folder; name a file in it");
+    check("sqlite:text/jobs.db", "text is not a folder; name a file in one");
+    check("sqlite:none/jobs.db", "the folder none does not exist; make it first");
+    fs::create_directory(sh.folder() / "closed");
+    CHECK(sh.run("info", "sqlite:closed/old.db").status == 0);
+    fs::permissions(sh.folder() / "closed/old.db", fs::perms::owner_read);
+    check("sqlite:closed/old.db", "closed/old.db: Permission denied; check its owner and mode");
+    fs::permissions(sh.folder() / "closed", fs::perms::owner_read | fs::perms::owner_exec);
+    check("sqlite:closed/new.db", "closed/new.db cannot be made: Permission denied");
+    fs::permissions(sh.folder() / "closed", fs::perms::owner_all);
+    check("unix://" + folder + "/none.sock", "connect unix://" + folder + "/none.sock: No such file");
+    check("redis://me:s3cret@127.0.0.1:1", "redis://me:***@127.0.0.1:1: Connection refused");
+    check("redis://nobody.invalid", "nobody.invalid");
+}
+
+TEST_CASE("a Redis that asks for a password is told apart from one that refuses it") {
+    simul::testing::redis_server server({"--requirepass", "s3cret"});
+    shell sh;
+    for (const char* words : {"info", "worker --burst", "enqueue m.f"}) {
+        ended e = sh.run(words, server.url());
+        CHECK_MESSAGE(e.status == 3, e.output);
+        CHECK_MESSAGE(contains(e.output, "the server asks for a password"), e.output);
+        e = sh.run(words, server.url() + "?password=guess");
+        CHECK_MESSAGE(e.status == 3, e.output);
+        CHECK_MESSAGE(contains(e.output, "WRONGPASS"), e.output);
+        CHECK_MESSAGE(contains(e.output, "the right user and password belong into the server's URL"),
+                      e.output);
+        CHECK(!contains(e.output, "guess"));
+        CHECK(sh.run(words, server.url() + "?password=s3cret").status == 0);
+    }
+}
+
+TEST_CASE("a Redis that goes in the middle ends who waits, and a worker when it is told to stop") {
+    simul::testing::redis_server server;
+    shell sh;
+    const std::string in_background = fmt::format(
+        "worker --name w >worker.log 2>&1 & echo $! >pid; '{}' enqueue --wait --job-id a m.f >wait.log 2>&1; "
+        "echo $? >>wait.log; kill -TERM $(cat pid); wait $(cat pid); echo status $? #",
+        (fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "apps" / "simul").string());
+    auto text_of = [&](const char* name) {
+        std::ifstream in(sh.folder() / name);
+        return std::string(std::istreambuf_iterator<char>(in), {});
+    };
+    std::thread killer([&] {
+        // The job is enqueued and both wait. (If that never comes, the test fails below.)
+        for (int i = 0; i < 6000; ++i) {
+            if (contains(text_of("wait.log"), "Enqueued") &&
+                contains(text_of("worker.log"), "'m.f' is not known"))
+                break;
+            ::usleep(10'000);
+        }
+        server.stop();
+    });
+    ended e = sh.run(in_background, server.url());
+    killer.join();
+    CHECK_MESSAGE(contains(e.output, "status 3"), e.output);
+    CHECK_MESSAGE(contains(text_of("wait.log"), "the connection was lost"), text_of("wait.log"));
+    CHECK_MESSAGE(text_of("wait.log").ends_with("\n3\n"), text_of("wait.log"));
+    CHECK_MESSAGE(contains(text_of("worker.log"), "simul: "), text_of("worker.log"));
+}
+
+TEST_CASE("jobs of a module run in every kind of place, and each failure tells what happened") {
+    shell sh;
+    auto enqueue = [&](const std::string& words) { REQUIRE(sh.run("enqueue " + words).status == 0); };
+    auto job = [&](const std::string& id) { return json::parse(sh.run("job --json " + id).output); };
+    enqueue("--job-id words mymodule.count_words 'one two three'");
+    enqueue("--job-id later mymodule.later :4");
+    enqueue("--job-id alone mymodule.alone :4");
+    enqueue("--job-id unknown mymodule.coutn_words x");
+    enqueue("--job-id missing mymodule.later");
+    enqueue("--job-id many mymodule.later :1 :2");
+    enqueue("--job-id text mymodule.later four");
+    enqueue("--job-id named mymodule.later m:=4");
+    enqueue("--job-id throws trouble.throws");
+    enqueue("--job-id exits trouble.exits_alone");
+    if (!sanitized) enqueue("--job-id overflows trouble.overflows_alone");
+    enqueue("--job-id sleeps --timeout 1 trouble.sleeps");
+    enqueue("--job-id sleeps_alone --timeout 1 trouble.sleeps_alone");
+    ended e = sh.run("worker --burst --module " + sh.module("good"));
+    REQUIRE_MESSAGE(e.status == 0, e.output);
+    CHECK(job("words")["results"][0]["value"].as_int() == 3);
+    CHECK(job("later")["results"][0]["value"].as_int() == 8);
+    CHECK(job("alone")["results"][0]["value"].as_int() == 12);
+    auto failed_with = [&](const std::string& id, std::string_view part) {
+        value record = job(id);
+        CHECK_MESSAGE(record["status"].as_string() == "failed", id);
+        std::string text = record["results"][0]["error"].as_string();
+        CHECK_MESSAGE(contains(text, part), id, ": ", text);
+    };
+    failed_with(
+        "unknown",
+        "no handler for 'mymodule.coutn_words'; this worker knows: mymodule.alone, mymodule.count_words");
+    failed_with("missing", "mymodule.later() takes 1 argument (n): argument 'n': it is missing");
+    failed_with("many", "mymodule.later() takes 1 argument (n): 2 were given");
+    failed_with("text", "argument 'n': expected an integer, found str 'four'");
+    failed_with("named", "mymodule.later() takes 1 argument (n): there is no parameter 'm'");
+    failed_with("throws", "std::runtime_error: the disk is full of eels");
+    failed_with("exits", "exited with status 7 before it answered");
+    if (!sanitized) failed_with("overflows", "was killed by SIGSEGV");
+    failed_with("sleeps", "Task exceeded maximum timeout value (1 seconds)");
+    failed_with("sleeps_alone", "Task exceeded maximum timeout value (1 seconds)");
+    // The environment names a module too.
+    enqueue("--job-id again mymodule.later :5");
+    CHECK(sh.run("worker --burst", {}, "SIMUL_MODULE='" + sh.module("good") + "'").status == 0);
+    CHECK(job("again")["results"][0]["value"].as_int() == 10);
+}
+
+TEST_CASE("a job that ends its worker runs again, and is set aside after the third death") {
+    // Burst workers ended before they had looked for dead ones: a job that such a worker had left was never
+    // run again.
+    shell sh;
+    sh.run("enqueue --job-id exits trouble.exits");
+    const std::string worker = "worker --burst --module " + sh.module("good");
+    for (int death = 1; death <= 3; ++death) {
+        ended e = sh.run(worker);
+        CHECK_MESSAGE(e.status == 7, e.output);
+        sh.run(fmt::format("enqueue --job-id fine{} mymodule.later :1", death));
+    }
+    ended e = sh.run(worker);
+    CHECK_MESSAGE(e.status == 0, e.output);
+    CHECK_MESSAGE(contains(e.output, "is dead (its process is gone)"), e.output);
+    value job = json::parse(sh.run("job exits --json").output);
+    CHECK(job["status"].as_string() == "failed");
+    CHECK(contains(job["results"][0]["error"].as_string(), "3 workers died while they ran this job"));
+    // The others of those workers lost nothing.
+    for (const char* id : {"fine1", "fine2", "fine3"})
+        CHECK(json::parse(sh.run(fmt::format("job {} --json", id)).output)["status"].as_string() ==
+              "finished");
+    if (sanitized) return;  // they end the program in their own way
+    sh.run("enqueue --job-id overflows trouble.overflows");
+    CHECK(sh.run(worker).status == 128 + 11);
+    CHECK(json::parse(sh.run("job overflows --json").output)["status"].as_string() == "started");
+}
+
+TEST_CASE("a module that cannot be used is refused with the reason, before anything else happens") {
+    shell sh;
+    std::ofstream(sh.folder() / "text.so") << "no library";
+    auto check = [&](const std::string& file, int status, std::string_view part) {
+        ended e = sh.run("worker --burst --module " + file);
+        CHECK_MESSAGE(e.status == status, file, ": ", e.status, " ", e.output);
+        CHECK_MESSAGE(contains(e.output, part), file, ": ", e.output);
+        CHECK(!fs::exists(sh.folder() / "jobs.db"));
+    };
+    check("none.so", 2, "simul: module none.so: No such file");
+    check("./text.so", 2, "simul: module ./text.so: cannot be loaded");
+    check(sh.folder().string(), 2, "cannot be loaded");
+    check(sh.module("no_entry"), 2, "it has no SIMUL_MODULE(function) line");
+    check(sh.module("other_version"), 2,
+          fmt::format("was compiled with simul 0.0.1, and this is simul {}", SIMUL_VERSION));
+    check(sh.module("other_compiler"), 2, "was compiled by cfront 3, and this program by");
+    check(sh.module("own_copy"), 2, "uses a copy of simul that is not this program's");
+    check(sh.module("missing_symbol"), 2, "compile the module again with this version");
+    ended e = sh.run("worker --burst --module " + sh.module("refuses"));
+    CHECK_MESSAGE(e.status == 1, e.output);
+    CHECK_MESSAGE(contains(e.output, "refuses.so: /etc/myjobs.conf: no such file"), e.output);
+}
+
+TEST_CASE("a closed or full stdout is noticed and ends no worker") {
+    shell sh;
+    for (const char* words : {"info", "info --json", "--help", "--version"}) {
+        CHECK(sh.run(fmt::format("{} 2>/dev/null >&-; echo status $? #", words)).output == "status 1\n");
+        CHECK(sh.run(fmt::format("{} 2>&1 >/dev/full; echo status $? #", words)).output ==
+              "simul: stdout could not be written\nstatus 1\n");
+    }
+    // A reader that goes has what it wanted: no message, and no SIGPIPE.
+    CHECK(sh.run("info 2>err | true; cat err #").output == "");
+    CHECK(sh.run("job x >&- 2>&-; echo status $? #").output == "status 4\n");
+    // What was to be done is done, also if it cannot be told.
+    CHECK(sh.run("enqueue --exec --job-id a -- echo hello 2>/dev/null >/dev/full; echo status $? #").output ==
+          "status 1\n");
     // The log is lost, which the status tells; the job is not.
     CHECK(sh.run("worker --burst 2>/dev/null >&-; echo status $? #").output == "status 1\n");
     CHECK(json::parse(sh.run("job a --json").output)["status"].as_string() == "finished");

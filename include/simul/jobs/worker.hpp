@@ -216,8 +216,17 @@ class worker {
     std::unique_ptr<impl> impl_;
 };
 
-/// `int main() { worker w(...); w.handle(...); return worker_main(w); }`: runs the worker until it ends;
-/// SIGINT and SIGTERM stop it as stop() does. 0, or 1 after an error, which is printed on stderr.
+/// Runs the worker on a loop of its own until it ends; SIGINT and SIGTERM stop it as stop() does.
+/// Throws: as worker::run().
+worker_report run_until_signaled(worker& w);
+
+/// `int main() { worker w(...); w.handle(...); return worker_main(w); }`: run_until_signaled as a program: 0,
+/// or 1 after an error, which is printed on stderr. Ends the program at once where jobs hang in threads.
 int worker_main(worker& w);
+
+/// For programs that call run_until_signaled themselves: ends the program with `status` (1 if it is 0) if
+/// jobs still hang in their threads, because waiting for those would make the worker hang too; else does
+/// nothing.
+void exit_if_slots_were_lost(const worker_report& report, int status) noexcept;
 
 }  // namespace simul
