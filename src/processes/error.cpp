@@ -74,4 +74,10 @@ worker_died::worker_died(pid_t pid, const exit_status& status)
       pid_(pid),
       status_(status) {}
 
+worker_died::worker_died(pid_t pid, const exit_status& status, const std::string& why)
+    : std::system_error(make_error_code(process_errc::worker_died),
+                        fmt::format("worker {} was killed before it answered: {}", pid, why)),
+      pid_(pid),
+      status_(status) {}
+
 }  // namespace simul

@@ -62,8 +62,10 @@ task<attempt> receive_answer(worker_link& worker, const process_pool_options& op
         const int error = errno;
         if (size > 0)
             reader.commit(static_cast<std::size_t>(size));
-        else if (size == 0 || error == ECONNRESET)
+        else if (size == 0)
             co_return attempt{.how = attempt::kind::died};
+        else if (error == ECONNRESET)  // so says the kernel where the other end left something unread
+            co_return attempt{.how = attempt::kind::not_begun};
         else if (error == EAGAIN)
             co_await wait_readable(worker.channel());
         else if (error != EINTR)
@@ -119,6 +121,13 @@ class held_worker {
     bool held_ = true;
 };
 
+/// Throws what kept the worker from starting.
+worker_died death_of(const worker_link& worker) {
+    if (!worker.zygote_died()) return {worker.pid(), worker.status()};
+    // The kernel kills the workers of a zygote that dies.
+    return {worker.pid(), exit_status::killed(SIGKILL), "the zygote is gone, and its workers with it"};
+}
+
 void set_deadline(std::string& call, std::optional<duration> limit) {
     time_point deadline = this_task::deadline();
     if (limit && *limit < time_point::max() - clock::now())
@@ -128,7 +137,8 @@ void set_deadline(std::string& call, std::optional<duration> limit) {
 }
 
 /// One attempt. A worker that is gone has been replaced when this gives or throws.
-/// Throws what `exchange` throws; what kept the worker from starting; process_errc::zygote_died.
+/// Throws what `exchange` throws; what kept the worker from starting; process_errc::zygote_died where no
+/// worker can be started any more.
 task<attempt> run_once(pool_core& pool, std::string& call, const process_call_options& options) {
     held_worker worker(pool, co_await acquire_operation(pool));
     set_deadline(call, options.time_limit);
@@ -149,7 +159,7 @@ task<attempt> run_once(pool_core& pool, std::string& call, const process_call_op
     co_await shield(wait_for_end(worker.link()));
     if (worker.link().left_unread()) result.how = attempt::kind::not_begun;
     worker.gone(false);
-    result.death = worker_died(worker.link().pid(), worker.link().status());
+    result.death = death_of(worker.link());
     co_return result;
 }
 

@@ -43,6 +43,9 @@ class worker_link {
     /// How it ended. Throws what kept it from starting, or process_errc::zygote_died. Only when ended().
     exit_status status() const;
 
+    /// The zygote is gone, so nobody can tell how the worker ended. Only when ended().
+    bool zygote_died() const noexcept { return zygote_died_; }
+
     /// It ended before it had read all that was written to its channel. Only when ended().
     bool left_unread() const noexcept { return unread_; }
 

@@ -18,6 +18,7 @@
 #include <string>
 
 #include <simul/base/error.hpp>
+#include <simul/base/log.hpp>
 #include <simul/core/scheduler.hpp>
 #include <simul/processes/error.hpp>
 #include "processes/zygote_link.hpp"
@@ -41,6 +42,7 @@ struct zygote_state {
     pid_t owner = 0;  ///< who made it: in a forked child this is not us, and the rest is not ours
     pid_t pid = 0;
     detail::owned_fd control;
+    std::string death;  ///< how the last one ended, if it was not stopped and has no successor
 
     bool ours() const noexcept { return pid != 0 && owner == ::getpid(); }
 
@@ -125,6 +127,7 @@ void create(std::unique_lock<std::mutex>& lock) {
     own.owner = ::getpid();
     own.pid = pid;
     own.control = std::move(ours);
+    own.death.clear();
 }
 
 /// Reaps a zygote that has ended; gives how.
@@ -137,6 +140,19 @@ std::string take_end(zygote_state& own) {
     const exit_status end = WIFSIGNALED(status) ? exit_status::killed(WTERMSIG(status), WCOREDUMP(status))
                                                 : exit_status::exited(WEXITSTATUS(status));
     return fmt::format("the zygote (process {}) {}{}", pid, end.signal() ? "was " : "", to_string(end));
+}
+
+/// Creates a zygote where there is none; says what became of the one before if that cannot be.
+void replace_zygote(std::unique_lock<std::mutex>& lock) {
+    const std::string death = state().death;
+    try {
+        create(lock);
+    } catch (const std::system_error& e) {
+        if (death.empty()) throw;
+        throw std::system_error(
+            process_errc::zygote_died,
+            fmt::format("start a worker: {}, and no other one can be made: {}", death, e.what()));
+    }
 }
 
 }  // namespace
@@ -177,21 +193,20 @@ void zygote::stop() noexcept {
 void detail::request_worker(std::string_view name, int channel, int status) {
     zygote_state& own = state();
     std::unique_lock lock(own.mutex);
-    if (!own.ours()) {
-        own.forget();
-        create(lock);
-    }
-    const int fds[] = {channel, status};
     const std::string frame = wire::encode(wire::start_message{std::string(name)});
-    const int error = send_message(own.control.get(), frame, fds, wait::yes);
-    if (error == 0) return;
-    if (error == EPIPE || error == ECONNRESET)
-        throw std::system_error(
-            process_errc::zygote_died,
-            fmt::format("start a worker: {}; a program without threads can make a new one with "
-                        "simul::zygote::start()",
-                        take_end(own)));
-    throw_errno(error, "ask the zygote for a worker");
+    const int fds[] = {channel, status};
+    for (bool again = false;; again = true) {
+        if (!own.ours()) {
+            own.forget();
+            replace_zygote(lock);
+        }
+        const int error = send_message(own.control.get(), frame, fds, wait::yes);
+        if (error == 0) return;
+        if (error != EPIPE && error != ECONNRESET) throw_errno(error, "ask the zygote for a worker");
+        own.death = take_end(own);
+        if (again) throw std::system_error(process_errc::zygote_died, "start a worker: " + own.death);
+        log(log_level::warning, "processes: {}", own.death);
+    }
 }
 
 }  // namespace simul

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <latch>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -377,25 +378,88 @@ TEST_CASE("pools and calls leave no descriptor behind, and none reaches a worker
     CHECK(open_descriptors() == before);
 }
 
-TEST_CASE("when the zygote is killed, running calls fail and the pool says why") {
+TEST_CASE("when the zygote is killed, the calls that run fail, and later ones get a new one") {
     zygote::start();
     process_pool pool({.workers = 1});
+    std::string text;
     CHECK(code_of([&] {
               run([&]() -> task<> {
-                  co_await all(pool.run(sleep_long), [&]() -> task<> {
-                      while (pool.statistics().idle > 0) co_await sleep_for(100us);
-                      ::kill(zygote::pid(), SIGKILL);
-                  }());
+                  try {
+                      co_await all(pool.run(sleep_long), [&]() -> task<> {
+                          while (pool.statistics().idle > 0) co_await sleep_for(100us);
+                          co_await sleep_for(50ms);  // so that the worker has begun
+                          ::kill(zygote::pid(), SIGKILL);
+                      }());
+                  } catch (const worker_died& e) {
+                      text = e.what();
+                      throw;
+                  }
               });
-          }) == process_errc::zygote_died);
-    // The worker that replaces the dead one may have been asked for just before the zygote was gone.
-    CHECK(run([&]() -> task<bool> {
-        co_return co_await move_on_after(5s, [&]() -> task<> {
-            while (pool.statistics().workers > 0) co_await sleep_for(1ms);
-        }());
-    }));
-    // The program has no threads, so the next call gets a new zygote; with threads it would say what to do.
+          }) == process_errc::worker_died);
+    CHECK_MESSAGE(contains(text, "the zygote is gone, and its workers with it"), text);
+    CHECK(run([&]() -> task<int> { co_return co_await pool.run(square, 3); }) == 9);
+    CHECK(zygote::running());
+}
+
+TEST_CASE("a call that had not begun when the zygote was killed runs under the next one") {
+    // It failed with zygote_died, although nothing of it had happened.
     zygote::start();
+    process_pool pool({.workers = 1});
+    const pid_t before = zygote::pid();
+    int result = 0;
+    run([&]() -> task<> {
+        const pid_t stopped = co_await pool.run(own_pid);
+        ::kill(stopped, SIGSTOP);  // the call stays unread
+        co_await all([&]() -> task<> { result = co_await pool.run(square, 4); }(),
+                     [&]() -> task<> {
+                         while (pool.statistics().idle > 0) co_await sleep_for(100us);
+                         ::kill(before, SIGKILL);
+                     }());
+    });
+    CHECK(result == 16);
+    CHECK(zygote::pid() != before);
+}
+
+TEST_CASE("whenever the zygote is killed, a call is answered or its worker died under it") {
+    zygote::start();
+    process_pool pool({.workers = 1});
+    run([&]() -> task<> {
+        for (int i = 0; i < 20; ++i) {
+            ::kill(zygote::pid(), SIGKILL);
+            try {
+                CHECK(co_await pool.run(square, i) == i * i);
+            } catch (const worker_died&) {  // it was faster than the kill
+            }
+        }
+        CHECK(co_await pool.run(square, 5) == 25);
+    });
+}
+
+TEST_CASE("in a program with threads a killed zygote stays dead, and every call says why") {
+    zygote::start();
+    process_pool pool({.workers = 1});
+    std::latch done(1);
+    std::thread other([&] { done.wait(); });
+    const watched_process its_end(zygote::pid());
+    ::kill(zygote::pid(), SIGKILL);
+    CHECK(its_end.ends_within(5s));
+    for (int i = 0; i < 2; ++i) {
+        std::string text;
+        CHECK(code_of([&] {
+                  run([&]() -> task<> {
+                      try {
+                          co_await pool.run(square, 3);
+                      } catch (const std::system_error& e) {
+                          text = e.what();
+                          throw;
+                      }
+                  });
+              }) == process_errc::zygote_died);
+        CHECK_MESSAGE(contains(text, "was killed by SIGKILL"), text);
+        CHECK_MESSAGE(contains(text, "the program already has 2 threads"), text);
+    }
+    done.count_down();
+    other.join();
     CHECK(run([&]() -> task<int> { co_return co_await pool.run(square, 3); }) == 9);
 }
 

@@ -30,6 +30,8 @@ class worker_died : public std::system_error {
   public:
     /// what() is "worker PID was killed by SIGSEGV (Segmentation fault) before it answered: ...".
     worker_died(pid_t pid, const exit_status& status);
+    /// what() is "worker PID was killed before it answered: WHY: ...".
+    worker_died(pid_t pid, const exit_status& status, const std::string& why);
 
     pid_t pid() const noexcept { return pid_; }
     const exit_status& status() const noexcept { return status_; }

@@ -10,7 +10,9 @@
 /// and is the program as it was then: its functions, its loaded shared objects, its environment, the values
 /// of its globals.
 ///
-/// The zygote ends when the program ends, however that happens, and kills its workers first.
+/// The zygote ends when the program ends, however that happens, and kills its workers first. If it is killed
+/// by somebody else, its workers die with it: their calls fail with worker_died. The next start makes a new
+/// zygote where the program has no threads, and fails with process_errc::zygote_died where it has some.
 /// Workers and zygote: stdin is /dev/null, stdout and stderr are the program's, all other descriptors are
 /// closed, signals have their default actions. Each worker leads a process group, which ends with it.
 namespace simul::zygote {
@@ -29,7 +31,8 @@ bool running() noexcept;
 /// Its pid; 0 if there is none.
 pid_t pid() noexcept;
 
-/// Ends the zygote and all workers, and waits for it. Calls that run fail with process_errc::zygote_died.
+/// Ends the zygote and all workers, and waits for it. Calls that run fail with worker_died, processes that
+/// run with process_errc::zygote_died.
 void stop() noexcept;
 
 }  // namespace simul::zygote
