@@ -56,7 +56,8 @@ TEST_CASE("an outcome destroys what it holds exactly once, wherever it is moved"
         outcome<counted> b = std::move(a);
         outcome<counted> c;
         c = std::move(b);
-        c = std::move(*&c);
+        outcome<counted>& same = c;
+        c = std::move(same);
         CHECK(c.has_value());
         c.set_canceled();
         CHECK(c.canceled());
@@ -64,6 +65,22 @@ TEST_CASE("an outcome destroys what it holds exactly once, wherever it is moved"
     }
     CHECK(counted::live == 0);
     CHECK(counted::destroyed_twice == 0);
+}
+
+TEST_CASE("an error that is taken leaves no share of the exception behind") {
+    struct counting {
+        explicit counting(std::shared_ptr<int> shared) : mine(std::move(shared)) {}
+        std::shared_ptr<int> mine;
+    };
+    auto shared = std::make_shared<int>(1);
+    outcome<int> o;
+    o.set_error(std::make_exception_ptr(counting(shared)));
+    CHECK(shared.use_count() == 2);
+    CHECK_THROWS_AS(o.value(), counting);  // only looked at: it can be thrown again
+    CHECK(shared.use_count() == 2);
+    CHECK_THROWS_AS(std::move(o).value(), counting);
+    CHECK(shared.use_count() == 1);
+    CHECK(o.how() == completion::none);
 }
 
 TEST_CASE("a value whose constructor throws leaves the outcome empty") {

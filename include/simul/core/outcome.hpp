@@ -53,9 +53,12 @@ class [[nodiscard]] outcome {
     std::exception_ptr error() const noexcept { return has_error() ? error_ : nullptr; }
 
     /// The value. Throws the error if there is one, canceled_error if the work was canceled.
+    ///
+    /// The value, or the error, is taken out: this keeps no share of the exception, which may then end on the
+    /// caller's thread alone although another thread destroys this.
     T value() && {
         if (how_ != completion::value) [[unlikely]]
-            raise();
+            raise_taken();
         if constexpr (std::is_void_v<T>)
             return;
         else if constexpr (is_reference)
@@ -108,6 +111,12 @@ class [[nodiscard]] outcome {
     [[noreturn]] void raise() const {
         if (how_ == completion::error) std::rethrow_exception(error_);
         throw canceled_error("the work was canceled before it had a result");
+    }
+    [[noreturn]] void raise_taken() {
+        if (how_ != completion::error) raise();
+        const std::exception_ptr taken = std::move(error_);
+        reset();
+        std::rethrow_exception(taken);
     }
     void reset() noexcept {
         if (how_ == completion::value)
