@@ -51,6 +51,9 @@ local function push(id, queue, front)
   call('SADD', 'rq:queues', 'rq:queue:' .. queue)
   call('HSET', jobkey(id), 'status', 'queued', 'enqueued_at', iso(now_us))
   call(front and 'LPUSH' or 'RPUSH', 'rq:queue:' .. queue, id)
+  -- Its waiting time begins now.
+  local ttl = number_or(call('HGET', jobkey(id), 'ttl'), -1)
+  if ttl > 0 then expire_job(id, ttl) end
 end
 -- All four records that RQ keeps of an execution, and simul's own.
 local function clear_execution(id, ex, queue, worker)
@@ -222,7 +225,6 @@ for i = 1, n do
     local last = call('XREVRANGE', 'rq:results:' .. id, '+', '-', 'COUNT', 1)
     if last[1] then receipts[i] = last[1][1] end
     call('HSET', jobkey(id), 'created_at', created, 'simul_client', '1', unpack(fields))
-    if ttl ~= '' then expire_job(id, ttl) end
     if due ~= '' then
       call('SADD', 'rq:queues', 'rq:queue:' .. queue)
       call('HSET', jobkey(id), 'status', 'scheduled')
@@ -605,6 +607,7 @@ call('LREM', 'rq:queue:' .. queue, 1, id)
 call('ZREM', 'rq:scheduled:' .. queue, id)
 call('ZREM', 'rq:deferred:' .. queue, id)
 call('HSET', jobkey(id), 'status', 'canceled')
+call('PERSIST', jobkey(id))
 call('ZADD', 'rq:canceled:' .. queue, now, id)
 return 'ok'
 )lua";

@@ -259,10 +259,11 @@ std::int64_t sqlite_engine::next_position(const std::string& queue, bool front) 
 
 void sqlite_engine::put_on_queue(const std::string& id, const std::string& queue, bool front, wall_time at) {
     std::int64_t position = next_position(queue, front);
+    // Its waiting time begins now.
     db_.run(
         "UPDATE jobs SET status = 'queued', position = ?, enqueued_at = ?, due_at = NULL, worker = '', "
-        "execution = '' WHERE id = ?",
-        position, micros(at), id);
+        "execution = '', expires_at = CASE WHEN ttl >= 0 THEN ? + ttl * 1000000 END WHERE id = ?",
+        position, micros(at), micros(at), id);
     rings_.work = true;
 }
 
@@ -278,7 +279,7 @@ void sqlite_engine::insert(const job_record& job, wall_time at) {
         rings_.work = true;
     }
     std::optional<std::int64_t> expires;
-    if (job.ttl) expires = expiry(at, *job.ttl);
+    if (job.ttl && !later) expires = expiry(at, *job.ttl);
     db_.run(
         "INSERT INTO jobs(id, queue, status, position, data, description, created_at, enqueued_at, due_at, "
         "expires_at, timeout, ttl, result_ttl, failure_ttl, retries_left, retry_intervals, at_front, "
@@ -779,8 +780,6 @@ void sqlite_engine::hand_back(const std::string& worker, const std::vector<execu
             put_on_queue(job->id, job->queue, true, at);
             db_.run("UPDATE jobs SET started_at = NULL, enqueued_at = ? WHERE id = ?",
                     micros(enqueued.value_or(at)), job->id);
-            if (job->ttl)
-                db_.run("UPDATE jobs SET expires_at = ? WHERE id = ?", expiry(at, *job->ttl), job->id);
         }
     });
 }

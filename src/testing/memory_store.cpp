@@ -62,7 +62,6 @@ class memory_store final : public job_store {
                 continue;
             }
             receipts.push_back({j.id, results.empty() ? "0" : results.back().id});
-            if (j.ttl) j.expires_at = now.time + *j.ttl;
             job_record& kept = all_->jobs[j.id] = j;
             all_->queues[j.queue];
             if (j.due_at)
@@ -283,8 +282,9 @@ class memory_store final : public job_store {
             job_record* j = current(worker, *o);
             if (j == nullptr) continue;
             j->started_at.reset();
-            push(*j, true, j->enqueued_at.value_or(now.time));
-            if (j->ttl) j->expires_at = now.time + *j->ttl;
+            const wall_time enqueued = j->enqueued_at.value_or(now.time);
+            push(*j, true, now.time);
+            j->enqueued_at = enqueued;
         }
         co_return;
     }
@@ -405,6 +405,8 @@ class memory_store final : public job_store {
     void push(job_record& j, bool front, wall_time at) {
         j.status = job_status::queued;
         j.enqueued_at = at;
+        j.expires_at.reset();
+        if (j.ttl && *j.ttl >= seconds(0)) j.expires_at = at + *j.ttl;  // its waiting time begins now
         j.due_at.reset();
         j.worker.clear();
         j.execution.clear();

@@ -9,15 +9,22 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <set>
+#include <sstream>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 // What every job store promises, as tests. A fixture makes an empty store:
 //   struct my_store { std::unique_ptr<job_store> open(); void advance(std::chrono::seconds); };
-// open() may be called several times and gives the same jobs; advance() moves the clock of all of them.
+// open() may be called several times and gives the same jobs; advance() moves the clock of all of them, and
+// the store's own clock too if it has one.
 //   SIMUL_STORE_CONTRACT(my_store)
 
 namespace simul::contract {
@@ -152,6 +159,175 @@ void on(std::unique_ptr<job_store> store, F f) {
         store.reset();  // a store belongs to its loop
     });
 }
+// ------------------------------------------------------------------ the table of docs/job_states.md and the
+// code
+
+/// (from, step, to), in the words of the table; "–" is no job.
+using transition = std::tuple<std::string, std::string, std::string>;
+
+inline std::vector<std::string> split_words(const std::string& cell) {
+    std::vector<std::string> words;
+    std::istringstream in(cell);
+    for (std::string word; in >> word;) {
+        if (word.back() == ',') word.pop_back();
+        words.push_back(word);
+    }
+    return words;
+}
+
+/// What RQ's workers leave behind is no state that these steps make: tested with RQ itself (rq_interop_test).
+inline constexpr std::string_view step_of_rq = "recover, enqueued by an RQ client";
+
+inline const std::array<std::string, 7> table_states{"–",        "queued", "scheduled", "started",
+                                                     "finished", "failed", "canceled"};
+
+/// The rows of the document that hold for a store, one for each state that a row names.
+inline std::set<transition> documented_transitions(bool on_redis) {
+    std::ifstream in(SIMUL_TEST_DATA "/../../docs/job_states.md");
+    std::set<transition> table;
+    for (std::string line; std::getline(in, line);) {
+        if (!line.starts_with("| ") || line.starts_with("| from ")) continue;
+        std::vector<std::string> cells;
+        for (std::size_t at = 2; at < line.size();) {
+            const std::size_t end = std::min(line.find(" | ", at), line.size());
+            cells.push_back(line.substr(at, end - at));
+            at = end + 3;
+        }
+        REQUIRE_MESSAGE(cells.size() == 5, line);
+        if (cells[1] == step_of_rq) continue;
+        constexpr std::string_view not_on_redis = ", not on Redis";
+        if (cells[1].ends_with(not_on_redis)) {
+            if (on_redis) continue;
+            cells[1].erase(cells[1].size() - not_on_redis.size());
+        }
+        for (const std::string& from : split_words(cells[0])) {
+            if (from == "any") {
+                for (const std::string& each : table_states)
+                    if (each != "–") table.insert({each, cells[1], cells[2]});
+            } else if (from != "stopped") {  // only RQ's workers stop jobs
+                table.insert({from, cells[1], cells[2]});
+            }
+        }
+    }
+    return table;
+}
+
+/// One job, in one state, and one step that is tried on it.
+struct try_of_step {
+    std::string id, queue, worker, watcher;
+    job_record job;             // as it was enqueued
+    execution_outcome outcome;  // of its run, or of one that never was
+    std::string step;
+};
+
+inline job_record record_for(const try_of_step& t) {
+    job_record j = new_job(t.id, t.queue);
+    j.result_ttl = t.step == "result_ttl is over" ? seconds(100) : forever;
+    j.failure_ttl = t.step == "failure_ttl is over" ? seconds(100) : forever;
+    if (t.step == "ttl is over") j.ttl = seconds(100);
+    if (t.step.find("retries left") != t.step.npos) j.retries_left = 1;
+    if (t.step.find("a pause") != t.step.npos) j.retry_intervals = {seconds(60)};
+    return j;
+}
+
+inline wall_time in_a_while() {
+    return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now()) +
+           std::chrono::hours(24 * 365);
+}
+
+inline task<void> bring_to(job_store& s, try_of_step& t, std::string state) {
+    co_await join(s, t.worker, {t.queue});
+    co_await join(s, t.watcher, {t.queue});
+    t.outcome.job = t.id;
+    t.outcome.execution = new_execution_id();
+    t.outcome.queue = t.queue;
+    if (state == "–") co_return;
+    t.job = record_for(t);
+    if (state == "scheduled") t.job.due_at = in_a_while();
+    co_await put(s, t.job);
+    if (state == "queued" || state == "scheduled") co_return;
+    if (state == "canceled") {
+        co_await s.cancel(t.id);
+        co_return;
+    }
+    auto taken = co_await take(s, t.worker, 1, {t.queue});
+    REQUIRE(taken.size() == 1);
+    t.outcome = outcome_of_run(taken[0]);
+    if (state == "started") co_return;
+    execution_outcome end = t.outcome;
+    end.success = state == "finished";
+    end.may_retry = false;
+    end.error = "Error: no";
+    std::vector<execution_outcome> one{std::move(end)};
+    co_await s.finish(t.worker, std::move(one));
+}
+
+/// Makes the step; whether the store refuses it is seen from the state afterwards.
+template <class Fixture>
+task<void> make_step(Fixture& fixture, job_store& s, try_of_step& t) {
+    const std::string& step = t.step;
+    const std::vector<std::string> queues{t.queue};
+    auto over = [&](seconds time) -> task<void> {
+        fixture.advance(time);
+        co_await s.maintain(t.watcher, queues, true);
+    };
+    auto finish = [&](bool success) -> task<void> {
+        execution_outcome end = t.outcome;
+        end.success = success;
+        end.error = success ? "" : "Error: no";
+        std::vector<execution_outcome> one{std::move(end)};
+        co_await s.finish(t.worker, std::move(one));
+    };
+    auto recover = [&](int deaths_max) -> task<void> {
+        const worker_record seen = co_await look_at(s, t.watcher, t.worker);
+        recover_request r = death_of(seen);
+        r.deaths_max = deaths_max;
+        co_await s.recover(std::move(r));
+    };
+    if (step == "enqueue" || step == "enqueue with a time") {
+        job_record other = record_for(t);
+        other.data = "another call";
+        if (step != "enqueue") other.due_at = in_a_while() + seconds(5);
+        co_await put(s, std::move(other));
+    } else if (step == "take") {
+        co_await take(s, t.worker, 1, queues);
+    } else if (step == "maintain") {
+        co_await over(std::chrono::hours(24 * 366));
+    } else if (step == "finish, returned") {
+        co_await finish(true);
+    } else if (step.starts_with("finish, failed")) {
+        co_await finish(false);
+    } else if (step == "hand_back") {
+        std::vector<execution_outcome> one{t.outcome};
+        co_await s.hand_back(t.worker, std::move(one));
+    } else if (step == "recover") {
+        co_await recover(3);
+    } else if (step == "recover, third death") {
+        co_await recover(1);
+    } else if (step == "cancel") {
+        co_await s.cancel(t.id);
+    } else if (step == "requeue") {
+        co_await s.requeue(t.id);
+    } else if (step == "remove") {
+        co_await s.remove(t.id);
+    } else if (step.ends_with("ttl is over")) {
+        co_await over(seconds(101));
+    } else {
+        FAIL("docs/job_states.md names a step that this test does not know: ", step);
+    }
+}
+
+inline task<std::string> state_of(job_store& s, std::string id) {
+    const auto record = co_await s.fetch(std::move(id));
+    co_return record ? std::string(to_string(record->status)) : std::string("–");
+}
+
+inline std::string in_words(const std::set<transition>& set) {
+    std::string text;
+    for (const auto& [from, step, to] : set) text += "\n  " + from + " | " + step + " | " + to;
+    return text.empty() ? " none" : text;
+}
+
 template <class Fixture, class F>
 void on_new(Fixture& fixture, F f) {
     loop l;
@@ -649,6 +825,56 @@ TEST_CASE_TEMPLATE_DEFINE("store: four workers that take at once get each job on
     });
 }
 
+TEST_CASE_TEMPLATE_DEFINE("store: it knows exactly the transitions of docs/job_states.md", Fixture,
+                          contract_table) {
+    using namespace simul;
+    using namespace simul::contract;
+    Fixture fixture;
+    const std::set<transition> documented = documented_transitions(fixture.open()->shared_with_rq());
+    std::set<std::string> steps;
+    for (const auto& [from, step, to] : documented) steps.insert(step);
+    REQUIRE(steps.size() >= 15);
+    std::set<transition> seen;
+    // Steps that let time go by come last, the one that waits longest as the very last.
+    auto passes_time = [](const std::string& step) {
+        return step == "maintain" ? 2 : step.ends_with("is over") ? 1 : 0;
+    };
+    std::vector<std::string> in_order(steps.begin(), steps.end());
+    std::sort(in_order.begin(), in_order.end(), [&](const std::string& a, const std::string& b) {
+        return std::pair(passes_time(a), a) < std::pair(passes_time(b), b);
+    });
+    on_new(fixture, [&](job_store& s) -> task<> {
+        int number = 0;
+        for (const std::string& step : in_order)
+            for (const std::string& from : table_states) {
+                const std::string n = std::to_string(++number);
+                try_of_step t{"job" + n, "queue" + n, "worker" + n, "watcher" + n, {}, {}, step};
+                co_await bring_to(s, t, from);
+                const std::string before = co_await state_of(s, t.id);
+                CHECK_MESSAGE(before == from, step);
+                auto attempt = [&]() -> task<> { co_await make_step(fixture, s, t); };
+                const std::error_code refused = co_await code_of(attempt);
+                const std::string after = co_await state_of(s, t.id);
+                if (after != from) seen.insert({from, step, after});
+                if (refused) {
+                    CHECK_MESSAGE(after == from, from, " | ", step);
+                    const bool in_words_of_jobs = refused == job_errc::wrong_state ||
+                                                  refused == job_errc::no_such_job ||
+                                                  refused == job_errc::id_in_use;
+                    CHECK_MESSAGE(in_words_of_jobs, from, " | ", step, ": ", refused.message());
+                }
+            }
+    });
+    std::set<transition> only_code;
+    std::set<transition> only_document;
+    std::set_difference(seen.begin(), seen.end(), documented.begin(), documented.end(),
+                        std::inserter(only_code, only_code.end()));
+    std::set_difference(documented.begin(), documented.end(), seen.begin(), seen.end(),
+                        std::inserter(only_document, only_document.end()));
+    CHECK_MESSAGE(only_code.empty(), "only in the code:", in_words(only_code));
+    CHECK_MESSAGE(only_document.empty(), "only in docs/job_states.md:", in_words(only_document));
+}
+
 #define SIMUL_STORE_CONTRACT(Fixture)                       \
     TEST_CASE_TEMPLATE_INVOKE(contract_lifecycle, Fixture); \
     TEST_CASE_TEMPLATE_INVOKE(contract_repeat, Fixture);    \
@@ -664,4 +890,5 @@ TEST_CASE_TEMPLATE_DEFINE("store: four workers that take at once get each job on
     TEST_CASE_TEMPLATE_INVOKE(contract_waiting, Fixture);   \
     TEST_CASE_TEMPLATE_INVOKE(contract_suspend, Fixture);   \
     TEST_CASE_TEMPLATE_INVOKE(contract_overview, Fixture);  \
-    TEST_CASE_TEMPLATE_INVOKE(contract_race, Fixture)
+    TEST_CASE_TEMPLATE_INVOKE(contract_race, Fixture);      \
+    TEST_CASE_TEMPLATE_INVOKE(contract_table, Fixture)
