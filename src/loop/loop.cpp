@@ -78,6 +78,11 @@ bool submit_io(scheduler& on, io_op& op) noexcept {
     return loop_access::io(loop_access::of(on)).submit(op);
 }
 
+void loop_member::join(scheduler& loop) noexcept {
+    unlink();
+    loop_access::join(loop_access::of(loop), *this);
+}
+
 void cancel_io(scheduler& on, io_op& op) noexcept { loop_access::io(loop_access::of(on)).cancel(op); }
 
 void throw_io_error(int result, const char* what) {
@@ -148,6 +153,12 @@ loop::loop(loop_options options)
 }
 
 loop::~loop() {
+    for (detail::root_base* each : roots_) {  // of running_tasks that outlive us
+        if (each->done()) continue;
+        each->in().cancel({cancel_reason::kind::shutdown, {}});
+        finish(*each);
+    }
+    while (detail::loop_member* last = members_.pop_front()) last->loop_ended();
     blocking_.reset();
     detail::inbox_node* rest = inbox_->head_.exchange(detail::inbox::closed());
     while (rest != nullptr) {
@@ -305,6 +316,14 @@ loop_statistics loop::statistics() const noexcept {
 void loop::report(std::exception_ptr error, const char* what) noexcept {
     if (options_.on_error)
         options_.on_error(std::move(error), what);
+    else
+        log(log_level::error, "loop: {}: {}", what, detail::text_of(error));
+}
+
+void loop::report_unasked(loop* on, std::exception_ptr error) noexcept {
+    constexpr const char* what = "a started task failed, and nobody asked for its result";
+    if (on != nullptr)
+        on->report(std::move(error), what);
     else
         log(log_level::error, "loop: {}: {}", what, detail::text_of(error));
 }

@@ -114,6 +114,7 @@ class signal_state final : public signal_receiver, public inbox_node {
         ready_ &= ready_ - 1;
         return index + 1;
     }
+    bool belongs_to(loop& l) const noexcept { return box_ == loop_access::box(l); }
     void give_back(int number) noexcept { ready_ |= std::uint64_t{1} << (number - 1); }
 
     next_signal_operation* waiting = nullptr;
@@ -143,6 +144,10 @@ bool next_signal_operation::ready() noexcept {
     return signal_ != 0;
 }
 bool next_signal_operation::start() {
+    if (!state_.belongs_to(loop_access::of(on())))
+        throw std::system_error(make_error_code(errc::wrong_loop),
+                                "signal_stream::next: the stream was made on another event loop; make it in "
+                                "the task that uses it");
     if (state_.waiting != nullptr)
         throw std::system_error(make_error_code(errc::wrong_state),
                                 "signal_stream::next: another task waits for the next signal already");

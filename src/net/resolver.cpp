@@ -9,6 +9,7 @@
 
 #include <simul/base/error.hpp>
 #include <simul/loop/blocking.hpp>
+#include <simul/loop/home.hpp>
 
 #include "net/socket_address.hpp"
 
@@ -68,7 +69,7 @@ class resolver_state {
   public:
     std::function<std::vector<ip_address>(const std::string&)> look_up = system_look_up;
     std::map<std::string, std::shared_ptr<lookup>, std::less<>> running;
-    scheduler* on = nullptr;
+    home on;
 };
 
 /// One look-up on a thread, and who waits for it.
@@ -128,11 +129,11 @@ bool resolve_operation::ready() {
 
 bool resolve_operation::start() {
     check_host(host_);
-    if (names_->on != nullptr && names_->on != &on())
+    if (names_->on.get() != nullptr && names_->on.get() != &on())
         throw std::system_error(
             make_error_code(errc::wrong_loop),
             fmt::format("look up {}: the resolver is used by another event loop already", host_));
-    names_->on = &on();
+    names_->on.set(on());
     auto& running = names_->running[host_];
     if (running) {
         lookup_ = running;

@@ -14,12 +14,18 @@ namespace simul::detail {
 
 void descriptor::close() noexcept {
     if (fd_ < 0) return;
-    if (on_ != nullptr) loop_access::io(loop_access::of(*on_)).forget(fd_);
+    forget();
     ::close(std::exchange(fd_, -1));
 }
 
+void descriptor::forget() noexcept {
+    if (on_.get() == nullptr) return;
+    loop_access::io(loop_access::of(*on_.get())).forget(fd_);
+    on_.clear();
+}
+
 int descriptor::release() noexcept {
-    if (fd_ >= 0 && on_ != nullptr) loop_access::io(loop_access::of(*on_)).forget(fd_);
+    if (fd_ >= 0) forget();
     return std::exchange(fd_, -1);
 }
 
@@ -178,7 +184,7 @@ descriptor accept_operation_base::finish() {
 socket_listener::socket_listener(socket_listener&& other) noexcept
     : socket_(std::move(other.socket_)),
       name_(std::move(other.name_)),
-      on_(other.on_),
+      on_(std::move(other.on_)),
       kept_(std::move(other.kept_)),
       at_once_(other.at_once_) {
     assert(other.waiting_.empty() && "a listener was moved while a task accepts from it");
@@ -198,13 +204,13 @@ void socket_listener::close() {
 }
 
 void socket_listener::bind(scheduler& loop) {
-    if (on_ != nullptr && on_ != &loop)
+    if (on_.get() != nullptr && on_.get() != &loop)
         throw std::system_error(
             make_error_code(errc::wrong_loop),
             fmt::format("accept on {}: the listener is used by another event loop already; "
                         "give each loop its own (reuse_port)",
                         name_));
-    on_ = &loop;
+    on_.set(loop);
     socket_.used_on(loop);
 }
 
@@ -219,7 +225,7 @@ void socket_listener::keep(descriptor accepted) noexcept {
 
 // Somebody may wait in the kernel while a connection lies here: it is asked to come back for it.
 void socket_listener::serve_next() noexcept {
-    if (!kept_.empty() && !waiting_.empty()) cancel_io(*on_, waiting_.front());
+    if (!kept_.empty() && !waiting_.empty()) cancel_io(*on_.get(), waiting_.front());
 }
 
 }  // namespace simul::detail

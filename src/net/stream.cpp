@@ -15,25 +15,26 @@ stream::~stream() {
 }
 
 stream::stream(stream&& other) noexcept
-    : on_(other.on_), at_once_(other.at_once_), write_canceled_(other.write_canceled_) {
+    : on_(std::move(other.on_)), at_once_(other.at_once_), write_canceled_(other.write_canceled_) {
     assert(!other.in_flight() && "a stream was moved while a task reads from or writes to it");
 }
 
 stream& stream::operator=(stream&& other) noexcept {
     assert(!in_flight() && !other.in_flight() && "a stream was moved while a task uses it");
-    on_ = other.on_;
+    on_ = std::move(other.on_);
     at_once_ = other.at_once_;
     write_canceled_ = other.write_canceled_;
     return *this;
 }
 
 void stream::bind_first(detail::scheduler& loop) {
-    if (on_ != nullptr)
+    if (on_.get() != nullptr)
         throw std::system_error(make_error_code(errc::wrong_loop),
                                 fmt::format("connection to {}: it is used by another event loop already; "
                                             "streams stay on the loop that first uses them",
                                             describe()));
-    on_ = &loop;
+    bound(loop);
+    on_.set(loop);
 }
 
 void stream::require_idle(const char* call, bool only_write) const {

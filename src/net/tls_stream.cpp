@@ -55,7 +55,7 @@ task<tls_stream> tls_stream::shake_hands(std::unique_ptr<detail::tls_engine> eng
             make_error_code(errc::timed_out),
             fmt::format("TLS handshake with {}: no end after {}", engine->name, simul::describe(time_max)));
     tls_stream made(std::move(engine));
-    made.bind(detail::loop_access::as_scheduler(this_loop()));  // that of the stream below
+    made.bind(detail::loop_access::as_scheduler(this_loop()));
     co_return made;
 }
 
@@ -115,6 +115,10 @@ bool tls_stream::begin_write(detail::io_op& op) noexcept {
     return true;
 }
 void tls_stream::cancel_write(detail::io_op&) noexcept { engine_->cancel_write(); }
+
+void tls_stream::bound(detail::scheduler& loop) {
+    if (engine_) detail::stream_access::bind(*engine_->below, loop);
+}
 
 void tls_stream::throw_failure(const char* call, int result) const {
     if (!engine_)

@@ -5,12 +5,15 @@
 
 #include <cstdlib>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <simul/core/all.hpp>
 #include <simul/core/async_event.hpp>
+#include <simul/core/cancel_scope.hpp>
 #include <simul/loop/future.hpp>
 #include <simul/loop/loop.hpp>
 #include <simul/loop/readiness.hpp>
@@ -46,6 +49,11 @@ class variable {
 
 std::string text_of(const std::exception& e) { return e.what(); }
 
+struct at_end {
+    bool* left;
+    ~at_end() { *left = true; }
+};
+
 }  // namespace
 
 TEST_CASE("SIMUL_IO chooses the backend, and a wrong name is a clear error") {
@@ -80,6 +88,33 @@ TEST_CASE("this_loop is the running loop, and outside of one an error that says 
         text = text_of(e);
     }
     CHECK(text.find("simul::run") != std::string::npos);
+}
+
+TEST_CASE("a running task may outlive its loop, which cancels it") {
+    // Bug: the handle's destructor drove a loop that was gone.
+    bool unwound = false;
+    std::optional<running_task<int>> cut;
+    std::optional<running_task<int>> ended;
+    std::optional<running_task<void>> failed;
+    {
+        loop on;
+        cut.emplace(on.start([&]() -> task<int> {
+            const at_end note{&unwound};
+            co_await sleep_for(1h);
+            co_return 1;
+        }));
+        ended.emplace(on.start([]() -> task<int> { co_return 2; }));
+        failed.emplace(on.start([]() -> task<> {
+            throw std::runtime_error("nobody hears it");
+            co_return;
+        }));
+        while (!ended->done() || !failed->done()) on.run_once();
+    }
+    CHECK(unwound);
+    CHECK(cut->done());
+    CHECK_THROWS_AS(cut->result(), canceled_error);
+    CHECK(ended->result() == 2);
+    const running_task<int> moved = std::move(*cut);
 }
 
 TEST_CASE("a foreign loop drives this one: descriptor, next_wait and run_once are enough") {

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <optional>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -11,6 +12,7 @@
 #include <simul/core/race.hpp>
 #include <simul/core/scopes.hpp>
 #include <simul/loop/loop.hpp>
+#include <simul/loop/run.hpp>
 #include <simul/loop/signals.hpp>
 #include <simul/loop/sleep.hpp>
 #include <simul/loop/timeout.hpp>
@@ -143,4 +145,24 @@ TEST_CASE("two tasks that wait for the next signal of one stream: the second get
         CHECK(std::move(first).value() == SIGUSR1);
         CHECK(second.has_error());
     });
+}
+
+TEST_CASE("a signal stream may outlive its loop, and says so on the next one") {
+    // Bug: on the next loop it waited for signals that came to the loop that was gone.
+    std::optional<signal_stream> usr1;
+    run([&]() -> task<> {
+        usr1.emplace(std::initializer_list<int>{SIGUSR1});
+        ::raise(SIGUSR1);
+        CHECK(co_await usr1->next() == SIGUSR1);
+    });
+    ::raise(SIGUSR1);  // taken, and left alone
+    run([&]() -> task<> {
+        try {
+            co_await usr1->next();
+            FAIL("not refused");
+        } catch (const std::system_error& e) {
+            CHECK(e.code() == errc::wrong_loop);
+        }
+    });
+    usr1.reset();
 }

@@ -18,6 +18,7 @@
 #include <simul/core/awaitable.hpp>
 #include <simul/core/cancel_scope.hpp>
 #include <simul/core/scheduler.hpp>
+#include <simul/loop/home.hpp>
 #include <simul/loop/io.hpp>
 #include <simul/loop/timer.hpp>
 
@@ -189,8 +190,9 @@ class loop_handle {
 
 /// A task that `loop::start` started; for programs that drive the loop themselves.
 ///
-/// Lifetime: must be gone before the loop. Its destructor cancels the task and drives the loop until it has
-/// ended. An error that nobody asked for with result() goes to the loop's error hook.
+/// Lifetime: its destructor cancels the task and drives the loop until it has ended; the loop's destructor
+/// does the same if it comes first. An error that nobody asked for with result() goes to the loop's error
+/// hook, or to the log when the loop is gone.
 template <class T>
 class running_task {
   public:
@@ -207,9 +209,11 @@ class running_task {
 
   private:
     friend loop;
-    running_task(loop& on, std::unique_ptr<detail::root<T>> root) noexcept
-        : loop_(&on), root_(std::move(root)) {}
-    loop* loop_;
+    running_task(detail::scheduler& on, std::unique_ptr<detail::root<T>> root) noexcept
+        : root_(std::move(root)) {
+        home_.set(on);
+    }
+    detail::home home_;
     std::unique_ptr<detail::root<T>> root_;
     bool asked_ = false;
 };
@@ -226,7 +230,8 @@ struct loop_statistics {
 /// An event loop: runs tasks on the thread that calls run(), one at a time, while the others wait.
 ///
 /// Threads: a loop belongs to the thread that made it; only handle() gives something for others. One loop per
-/// thread runs at a time. Lifetime: must outlive whatever was made on it (sockets, clients, timers). Signals:
+/// thread runs at a time. Lifetime: when it ends, what belongs to it (streams, listeners, clients) is told:
+/// what they had under way is given up, and they may be destroyed later, or used on the next loop. Signals:
 /// none are touched; it prints nothing. run_main does both.
 class loop : private detail::scheduler {
   public:
@@ -263,7 +268,7 @@ class loop : private detail::scheduler {
         auto root = std::make_unique<detail::root<T>>(static_cast<detail::scheduler&>(*this));
         root->start(detail::frame_of_call(keep_call<T, F, Args...>, std::move(f), std::move(args)...));
         watch(*root);
-        return running_task<T>(*this, std::move(root));
+        return running_task<T>(static_cast<detail::scheduler&>(*this), std::move(root));
     }
 
     /// One round for programs that drive the loop from another one: runs what is ready, then waits up to
@@ -317,6 +322,7 @@ class loop : private detail::scheduler {
     std::string describe_deadlock();
     [[noreturn]] static void throw_canceled(const cancel_reason& reason);
 
+    static void report_unasked(loop* on, std::exception_ptr error) noexcept;
     void report(std::exception_ptr error, const char* what) noexcept override;
     void report(std::string message) noexcept override;
 
@@ -327,6 +333,7 @@ class loop : private detail::scheduler {
     std::thread::id thread_ = std::this_thread::get_id();
     detail::timer_wheel timers_;
     std::vector<detail::root_base*> roots_;
+    detail::intrusive_list<detail::loop_member, detail::loop_member_tag> members_;  ///< joined last: first
     std::shared_ptr<detail::blocking_pool> blocking_;
     loop_statistics statistics_;
 };
@@ -354,13 +361,13 @@ loop& this_loop();
 template <class T>
 running_task<T>::~running_task() {
     if (root_ == nullptr) return;
-    if (!root_->done()) {
+    loop* const on = static_cast<loop*>(home_.get());
+    if (on != nullptr && !root_->done()) {
         cancel("its handle was destroyed");
-        loop_->finish(*root_);
+        on->finish(*root_);
     }
-    if (!asked_ && root_->result_.has_error())
-        loop_->report(root_->result_.error(), "a started task failed, and nobody asked for its result");
-    loop_->unwatch(*root_);
+    if (!asked_ && root_->result_.has_error()) loop::report_unasked(on, root_->result_.error());
+    if (on != nullptr) on->unwatch(*root_);
 }
 
 template <class T>
@@ -384,6 +391,7 @@ struct loop_access {
     static const std::shared_ptr<inbox>& box(loop& l) noexcept { return l.inbox_; }
     static std::shared_ptr<blocking_pool>& blocking(loop& l) noexcept { return l.blocking_; }
     static const loop_options& options(loop& l) noexcept { return l.options_; }
+    static void join(loop& l, loop_member& member) noexcept { l.members_.push_front(member); }
 };
 
 }  // namespace detail

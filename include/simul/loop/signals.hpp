@@ -42,8 +42,8 @@ class [[nodiscard("await it: co_await signals.next()")]] next_signal_operation f
 /// `signal_stream stop{SIGINT, SIGTERM}; int number = co_await stop.next();`
 /// Several streams may ask for the same signal; each gets it. A signal that comes again before it was taken
 /// counts once, as signals do. The dispositions of before come back when the last stream for a signal is
-/// gone. Lifetime: at most that of the loop on which it was made. Threads: made, used and destroyed on the
-/// loop's thread.
+/// gone. Lifetime: it may outlive the loop on which it was made; there is nothing to wait for then. Threads:
+/// made, used and destroyed on the loop's thread.
 class signal_stream {
   public:
     /// Throws std::system_error (EINVAL) for numbers that cannot be caught.
@@ -51,7 +51,7 @@ class signal_stream {
     signal_stream(signal_stream&&) noexcept = default;
     ~signal_stream();
 
-    /// The number of the next signal. One task at a time.
+    /// The number of the next signal. One task at a time. Throws errc::wrong_loop on another loop.
     auto next() { return detail::next_signal_operation(*state_); }
 
   private:

@@ -53,7 +53,7 @@ struct resolver_options {
 /// Finds the addresses of hosts, off the loop.
 ///
 /// Look-ups of the same name that run at the same time are one. Copies share it.
-/// Threads: one loop.
+/// Threads: one loop at a time; another one may use it when that has ended.
 class resolver {
   public:
     explicit resolver(resolver_options options = {});

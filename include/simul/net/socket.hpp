@@ -14,11 +14,12 @@ class descriptor {
   public:
     descriptor() = default;
     explicit descriptor(int fd) noexcept : fd_(fd) {}
-    descriptor(descriptor&& other) noexcept
-        : fd_(std::exchange(other.fd_, -1)), on_(std::exchange(other.on_, nullptr)) {}
+    descriptor(descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)), on_(std::move(other.on_)) {}
     descriptor& operator=(descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        std::swap(on_, other.on_);
+        if (this == &other) return *this;
+        close();
+        fd_ = std::exchange(other.fd_, -1);
+        on_ = std::move(other.on_);
         return *this;
     }
     ~descriptor() { close(); }
@@ -26,14 +27,16 @@ class descriptor {
     int get() const noexcept { return fd_; }
     bool open() const noexcept { return fd_ >= 0; }
     /// The loop that has to forget it before it is closed.
-    void used_on(scheduler& loop) noexcept { on_ = &loop; }
+    void used_on(scheduler& loop) noexcept { on_.set(loop); }
     void close() noexcept;
     /// Gives it away; the loop forgets it.
     int release() noexcept;
 
   private:
+    void forget() noexcept;
+
     int fd_ = -1;
-    scheduler* on_ = nullptr;
+    home on_;
 };
 
 class socket_stream : public stream {
@@ -140,7 +143,7 @@ class socket_listener {
 
     descriptor socket_;
     std::string name_;
-    scheduler* on_ = nullptr;
+    home on_;
     std::deque<descriptor> kept_;  ///< accepted for tasks that were canceled in that moment
     intrusive_list<accept_operation_base, accept_tag> waiting_;
     unsigned at_once_ = 0;

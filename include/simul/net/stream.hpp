@@ -9,6 +9,7 @@
 
 #include <simul/core/leaf.hpp>
 #include <simul/core/task.hpp>
+#include <simul/loop/home.hpp>
 #include <simul/loop/io.hpp>
 
 /// Connections: what TCP, Unix sockets, TLS and the in-memory twin have in common.
@@ -118,9 +119,10 @@ class [[nodiscard("await it: co_await stream.write_all(...)")]] write_operation 
 /// A two-way connection of bytes: TCP, Unix socket, TLS, or in memory.
 ///
 /// In flight together: one read and one write; a second of the same kind throws errc::wrong_state.
-/// Lifetime: movable and destructible only while nothing is in flight. Its loop must outlive it. The
-///           destructor closes at once, without ceremony; `co_await close()` is the polite end.
-/// Threads:  it belongs to the loop that first uses it; from another one it throws errc::wrong_loop.
+/// Lifetime: movable and destructible only while nothing is in flight. The destructor closes at once,
+///           without ceremony; `co_await close()` is the polite end.
+/// Threads:  it belongs to the loop that first uses it; from another one it throws errc::wrong_loop. When
+///           that loop has ended, it may be destroyed anywhere, or belong to the next that uses it.
 /// Errors:   std::system_error whose text names call and peer ("read from 10.0.0.1:443: ..."). A connection
 ///           that broke is condition::disconnected.
 class stream {
@@ -181,11 +183,13 @@ class stream {
     [[noreturn]] virtual void throw_failure(const char* call, int result) const;
 
     /// The loop it belongs to; null before its first use.
-    detail::scheduler* on() const noexcept { return on_; }
+    detail::scheduler* on() const noexcept { return on_.get(); }
     /// Makes it belong to `loop`; throws errc::wrong_loop if it belongs to another one.
     void bind(detail::scheduler& loop) {
-        if (on_ != &loop) bind_first(loop);
+        if (on_.get() != &loop) bind_first(loop);
     }
+    /// It belongs to `loop` now. A stream on top of another one binds that too.
+    virtual void bound(detail::scheduler& loop) { static_cast<void>(loop); }
     bool in_flight() const noexcept { return reader_ != nullptr || writer_ != nullptr; }
     /// Throws errc::wrong_state if something is in flight (only a write matters for `shutdown_write`).
     void require_idle(const char* call, bool only_write = false) const;
@@ -197,7 +201,7 @@ class stream {
     friend detail::stream_access;
     void bind_first(detail::scheduler& loop);
 
-    detail::scheduler* on_ = nullptr;
+    detail::home on_;
     detail::io_op* reader_ = nullptr;
     detail::io_op* writer_ = nullptr;
     unsigned at_once_ = 0;

@@ -83,6 +83,7 @@ class tls_stream final : public stream {
     void cancel_read(detail::io_op& op) noexcept override;
     bool begin_write(detail::io_op& op) noexcept override;
     void cancel_write(detail::io_op& op) noexcept override;
+    void bound(detail::scheduler& loop) override;
     [[noreturn]] void throw_failure(const char* call, int result) const override;
 
     std::unique_ptr<detail::tls_engine> engine_;
