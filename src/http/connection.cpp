@@ -1,8 +1,12 @@
 #include "http/connection.hpp"
 
+#include <fmt/format.h>
+
 #include <cassert>
 #include <cerrno>
 #include <new>
+
+#include <simul/base/error.hpp>
 
 namespace simul::http::detail {
 
@@ -12,12 +16,31 @@ connection::connection(std::unique_ptr<stream> over, scheduler& on, std::size_t 
       memory_(std::make_unique_for_overwrite<char[]>(bytes_first)),
       capacity_(bytes_first) {
     stream_access::bind(*stream_, on_);
+    join(on_);
 }
 
 connection::~connection() {
     assert(waiter_ == nullptr && sender_ == nullptr && "a connection was destroyed while a task uses it");
+    end();
+}
+
+void connection::end() noexcept {
     stop_reading();
     if (armed()) loop_access::timers(loop_access::of(on_)).disarm(*this);
+}
+
+// Whoever holds the connection finds it broken.
+void connection::loop_ended() noexcept {
+    end();
+    failure_ = -EOWNERDEAD;
+}
+
+void connection::throw_read_failure() const {
+    if (failure_ == -EOWNERDEAD)
+        throw std::system_error(
+            make_error_code(simul::errc::wrong_loop),
+            fmt::format("read from {}: the event loop of this connection has ended", stream_->describe()));
+    stream_access::throw_failure(*stream_, "read from", failure_);
 }
 
 void connection::stop_reading() noexcept {

@@ -9,6 +9,7 @@
 
 #include <simul/base/time.hpp>
 #include <simul/core/leaf.hpp>
+#include <simul/loop/home.hpp>
 #include <simul/loop/loop.hpp>
 #include <simul/loop/timer.hpp>
 #include <simul/net/stream.hpp>
@@ -32,7 +33,7 @@ using simul::detail::stream_access;
 /// memory moves only while none is; (3) at most one task waits in fill() and one in send().
 /// One timer serves all waiting: it is armed once and looks, when it fires, whether the time that counts has
 /// moved on meanwhile, so that a request costs no arming and disarming.
-class connection : private io_op, private simul::detail::timer {
+class connection : private io_op, private simul::detail::timer, private simul::detail::loop_member {
   public:
     enum class filled { data, ended, timed_out, interrupted, full };
     enum class sent { all, failed, timed_out, interrupted };
@@ -50,11 +51,9 @@ class connection : private io_op, private simul::detail::timer {
     void consume(std::size_t count) noexcept { begin_ += count; }
     /// The peer has ended its side.
     bool ended() const noexcept { return ended_; }
-    /// A read has failed: -errno or what the stream gives; 0: none.
+    /// A read has failed: -errno or what the stream gives; -EOWNERDEAD: the loop has ended; 0: none.
     int failure() const noexcept { return failure_; }
-    [[noreturn]] void throw_read_failure() const {
-        stream_access::throw_failure(*stream_, "read from", failure_);
-    }
+    [[noreturn]] void throw_read_failure() const;
     [[noreturn]] void throw_send_failure() const {
         stream_access::throw_failure(*stream_, "write to", send_failure_);
     }
@@ -98,6 +97,8 @@ class connection : private io_op, private simul::detail::timer {
     void completed() noexcept override;
     void fired() noexcept override;
     void set_due(time_point at) noexcept;
+    void end() noexcept;
+    void loop_ended() noexcept override;
 
     static constexpr std::size_t buffer_bytes_max = 64 * 1024;
 

@@ -51,8 +51,8 @@ bool final_response_begun(std::string_view input) noexcept {
 // --- errors
 
 duration incoming::elapsed() const noexcept {
-    const pool& connections = *request->client->connections;
-    return loop_access::of(connections.on()).now() - request->began;
+    scheduler* const on = simul::detail::current_scheduler();
+    return on == nullptr ? duration::zero() : loop_access::of(*on).now() - request->began;
 }
 
 void incoming::fail(errc code, phase when, std::string_view message, std::error_code cause) const {

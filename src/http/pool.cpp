@@ -116,12 +116,17 @@ void acquire_operation::hand_over(lease what) noexcept {
 
 pool::~pool() { close(); }
 
-void pool::bind(scheduler& on) {
-    if (on_ == &on) return;
+void pool::bind_first(scheduler& on) {
     if (on_ != nullptr)
         throw std::system_error(make_error_code(simul::errc::wrong_loop),
                                 "http::client: it is used by another event loop already; make one per loop");
     on_ = &on;
+    join(on);
+}
+
+void pool::loop_ended() noexcept {
+    give_up_unused();
+    on_ = nullptr;
 }
 
 origin_slots& pool::at(std::string_view origin) {
@@ -230,7 +235,8 @@ void pool::drain(std::unique_ptr<pooled_connection> back) noexcept {
     rest.state_ = pooled_connection::state::draining;
     rest.drain_bytes_left_ = options_.drain_bytes_max;
     try {
-        if (!closed_ && options_.drain_bytes_max > 0 && options_.drain_time_max > duration::zero())
+        if (!closed_ && rest.failure() == 0 && options_.drain_bytes_max > 0 &&
+            options_.drain_time_max > duration::zero())
             draining_.push_back(std::move(back));
     } catch (const std::bad_alloc&) {
     }
@@ -306,6 +312,11 @@ void pool::close_idle() noexcept {
 
 void pool::close() noexcept {
     closed_ = true;
+    give_up_unused();
+}
+
+// Closes all connections that no request has.
+void pool::give_up_unused() noexcept {
     if (armed()) loop_access::timers(loop_access::of(*on_)).disarm(*this);
     for (auto& [name, each] : origins_) {
         each->open -= each->idle.size();

@@ -111,7 +111,10 @@ class lease {
 /// that is canceled with a lease in its hand gives it back in the same way.
 /// Connections that die while nobody has them are taken out of the pool at once and destroyed by a timer of
 /// no delay: they hear of it inside the loop's own work, where no stream can be closed.
-class pool final : public std::enable_shared_from_this<pool>, private simul::detail::timer {
+/// When its loop ends it closes all of them, and may be bound to another one.
+class pool final : public std::enable_shared_from_this<pool>,
+                   private simul::detail::timer,
+                   private simul::detail::loop_member {
   public:
     explicit pool(client_options options) : options_(std::move(options)) {}
     ~pool();
@@ -120,7 +123,9 @@ class pool final : public std::enable_shared_from_this<pool>, private simul::det
     acquire_operation acquire(std::string_view origin, duration limit, time_point latest);
 
     /// Makes it belong to the loop that runs now.
-    void bind(scheduler& on);
+    void bind(scheduler& on) {
+        if (on_ != &on) bind_first(on);
+    }
     scheduler& on() const noexcept { return *on_; }
     const client_options& options() const noexcept { return options_; }
     void close_idle() noexcept;
@@ -151,6 +156,9 @@ class pool final : public std::enable_shared_from_this<pool>, private simul::det
     void forget_if_unused(origin_slots& origin) noexcept;
     void serve() noexcept;
     void fired() noexcept override;
+    void bind_first(scheduler& on);
+    void give_up_unused() noexcept;
+    void loop_ended() noexcept override;
 
     const client_options options_;
     scheduler* on_ = nullptr;

@@ -175,8 +175,9 @@ class [[nodiscard("a request is sent when it is awaited: co_await web.get(...)")
 ///
 /// Make one per program or per loop and hand it around: its connections, their limits and the trust in
 /// certificates are shared by all requests. Time and size limits are on by default.
-/// Lifetime: must outlive its requests and be gone before its loop. The destructor closes at once.
-/// Threads:  it belongs to the loop of its first request; on another one it throws errc::wrong_loop.
+/// Lifetime: must outlive its requests. The destructor closes at once.
+/// Threads:  it belongs to the loop of its first request; on another one it throws errc::wrong_loop. When
+///           that loop ends its connections are closed, and it may be destroyed, or used on the next loop.
 /// Elsewhere: aiohttp.ClientSession, httpx.AsyncClient, reqwest::Client.
 class client {
   public:

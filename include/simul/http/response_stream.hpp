@@ -26,8 +26,8 @@ class incoming;
 ///
 /// Dropped before its end, it is read to the end in the background if little is missing, else its connection
 /// is closed (client_options::drain_bytes_max).
-/// In flight: one read at a time. Lifetime: its client must outlive it. A moved-from one can only be
-/// destroyed.
+/// In flight: one read at a time. Lifetime: its client must outlive it. When its loop has ended, reading on
+/// throws errc::connection_lost. A moved-from one can only be destroyed.
 class response_stream {
   public:
     response_stream(response_stream&&) noexcept;
