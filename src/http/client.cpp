@@ -5,14 +5,14 @@
 #include <array>
 
 #include <simul/base/error.hpp>
+#include <simul/base/version.hpp>
 
 #include "http/exchange.hpp"
-#include "http/version.hpp"
 
 namespace simul::http {
 namespace {
 
-constexpr std::string_view user_agent_default = detail::product;
+constexpr std::string_view user_agent_default = "simul/" SIMUL_VERSION;
 
 /// What only the client itself may say.
 void refuse_framing(std::string_view name) {
