@@ -119,11 +119,13 @@ class content_decoder::stage {
 
     void check_limits() const {
         if (given_ > limits_.output_bytes_max) {
-            fail(wire_errc::content_too_long, fmt::format("more than {} bytes", limits_.output_bytes_max));
+            fail(wire_errc::content_too_long,
+                 fmt::format("more than {} bytes (output_bytes_max)", limits_.output_bytes_max));
         }
         if (given_ > limits_.ratio_free_bytes && given_ / limits_.ratio_max > taken_) {
-            fail(wire_errc::suspicious_ratio, fmt::format("{} bytes became {}, more than {} times as many",
-                                                          taken_, given_, limits_.ratio_max));
+            fail(wire_errc::suspicious_ratio,
+                 fmt::format("{} bytes became {}, more than {} times as many (ratio_max)", taken_, given_,
+                             limits_.ratio_max));
         }
     }
 
@@ -156,14 +158,16 @@ content_decoder::content_decoder(std::string_view codings, const decoder_limits&
         if (coding.empty() || equal_ignoring_case(coding, "identity")) continue;
         const bool gzip = equal_ignoring_case(coding, "gzip") || equal_ignoring_case(coding, "x-gzip");
         if (!gzip && !equal_ignoring_case(coding, "deflate")) {
-            throw wire_error(
-                wire_errc::unsupported_coding, 0,
-                fmt::format("content coding \"{}\"; gzip and deflate are known", detail::printable(coding)));
+            throw wire_error(wire_errc::unsupported_coding, 0,
+                             fmt::format("the content coding \"{}\" is not known here; gzip and deflate are",
+                                         detail::printable(coding)));
         }
         if (stages_.size() >= limits.codings_max) {
-            throw wire_error(wire_errc::too_many_codings, 0,
-                             fmt::format("Content-Encoding \"{}\", at most {} are undone",
-                                         detail::printable(codings), limits.codings_max));
+            throw wire_error(
+                wire_errc::too_many_codings, 0,
+                fmt::format(
+                    "the content coding \"{}\" has too many parts, at most {} are undone (codings_max)",
+                    detail::printable(codings), limits.codings_max));
         }
         stages_.insert(stages_.begin(),
                        std::make_unique<stage>(gzip ? stage::kind::gzip : stage::kind::deflate, limits));
@@ -199,7 +203,7 @@ void content_decoder::finish() const {
     for (const auto& each : stages_) {
         if (!each->complete()) {
             throw wire_error(wire_errc::truncated_content, static_cast<std::size_t>(each->taken()),
-                             fmt::format("the data ends after {} bytes", each->taken()));
+                             fmt::format("the compressed data ends after {} bytes", each->taken()));
         }
     }
 }

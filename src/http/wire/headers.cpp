@@ -25,6 +25,11 @@ std::string printable(std::string_view text) {
     return out;
 }
 
+std::string byte_at(std::string_view text, std::size_t at) {
+    return fmt::format("byte 0x{:02x} at {}", static_cast<unsigned>(static_cast<unsigned char>(text[at])),
+                       at);
+}
+
 bool allowed_in_trailer(std::string_view name) noexcept {
     for (std::string_view forbidden :
          {"content-length", "transfer-encoding", "host", "connection", "trailer", "te", "upgrade",

@@ -23,87 +23,18 @@
 // could not be measured, and its versions differ in the chunk extensions they take
 // (docs/decisions/0021-http-heads-are-read-twice.md).
 
+#include <simul/http/wire/parser.hpp>
+
 #include <fmt/format.h>
-#include <llhttp.h>
 
 #include <algorithm>
-#include <simul/http/wire/chars.hpp>
-#include <simul/http/wire/parser.hpp>
 #include <string>
 #include <string_view>
 
-#if LLHTTP_VERSION_MAJOR < 9 && (!defined(LLHTTP_STRICT_MODE) || !LLHTTP_STRICT_MODE)
-#error \
-    "compile llhttp 8 and everything that includes it with -DLLHTTP_STRICT_MODE=1: its default lets smuggling through"
-#endif
+#include <simul/http/wire/chars.hpp>
 
 namespace simul::http::detail {
 namespace {
-
-// What llhttp's callbacks compare with; lives for one call of confirm().
-struct witness {
-    const head_reader* reader;
-    std::string_view target;
-    std::size_t field = 0;
-    bool disagrees = false;
-    bool complete = false;
-};
-
-witness& witness_of(llhttp_t* parser) { return *static_cast<witness*>(parser->data); }
-
-int on_url(llhttp_t* parser, const char* at, std::size_t size) {
-    witness& w = witness_of(parser);
-    if (std::string_view(at, size) != w.target) w.disagrees = true;
-    return 0;
-}
-
-int on_header_field(llhttp_t* parser, const char* at, std::size_t size) {
-    witness& w = witness_of(parser);
-    if (w.field >= w.reader->fields() || w.reader->field(w.field).name != std::string_view(at, size)) {
-        w.disagrees = true;
-    }
-    return 0;
-}
-
-int on_header_value(llhttp_t* parser, const char* at, std::size_t size) {
-    witness& w = witness_of(parser);
-    if (w.field >= w.reader->fields() || w.reader->field(w.field).value != trim({at, size}))
-        w.disagrees = true;
-    return 0;
-}
-
-int on_header_value_complete(llhttp_t* parser) {
-    ++witness_of(parser).field;
-    return 0;
-}
-
-// 1: no body. Framing is decided by message_parser, so for llhttp every message ends with its head.
-int on_headers_complete(llhttp_t*) { return 1; }
-
-int on_message_complete(llhttp_t* parser) {
-    witness_of(parser).complete = true;
-    return HPE_PAUSED;
-}
-
-const llhttp_settings_t& callbacks() {
-    static const llhttp_settings_t settings = [] {
-        llhttp_settings_t s;
-        llhttp_settings_init(&s);
-        s.on_url = on_url;
-        s.on_header_field = on_header_field;
-        s.on_header_value = on_header_value;
-        s.on_header_value_complete = on_header_value_complete;
-        s.on_headers_complete = on_headers_complete;
-        s.on_message_complete = on_message_complete;
-        return s;
-    }();
-    return settings;
-}
-
-std::string byte_at(std::string_view text, std::size_t at) {
-    return fmt::format("byte 0x{:02x} at {}", static_cast<unsigned>(static_cast<unsigned char>(text[at])),
-                       at);
-}
 
 // *( ";" token [ "=" ( token / quoted-string ) ] ), without the spaces that RFC 9112 tolerates.
 bool is_chunk_extension(std::string_view text) {
@@ -134,166 +65,6 @@ bool is_chunk_extension(std::string_view text) {
 }
 
 }  // namespace
-
-// ---------------------------------------------------------------- head_reader
-
-void head_reader::clear() noexcept {
-    text_.clear();
-    fields_before_ += index_.size();
-    index_.clear();
-    line_at_ = lines_ = start_line_size_ = 0;
-    skipped_ = false;
-}
-
-headers::field head_reader::field(std::size_t index) const noexcept {
-    const header_entry& e = index_[index];
-    return {{text_.data() + e.name_at, e.name_size}, {text_.data() + e.value_at, e.value_size}};
-}
-
-void head_reader::move_fields_to(headers& to) const {
-    to.text_.assign(text_);
-    to.index_.assign(index_.begin(), index_.end());
-    to.unused_ = 0;
-}
-
-bool head_reader::take(block kind, std::string_view& input, const parser_limits& limits) {
-    while (!input.empty()) {
-        const std::size_t line_feed = input.find('\n');
-        const bool complete = line_feed != input.npos;
-        const bool first = lines_ == 0 && kind != block::trailers;
-        const std::size_t line_max = first ? limits.start_line_bytes_max : limits.header_bytes_max;
-        // Never keeps more than the limit and the two bytes of the line's end.
-        const std::size_t room = line_max + 2 - std::min(line_max + 2, text_.size() - line_at_);
-        const std::size_t wanted = complete ? line_feed + 1 : input.size();
-        const std::size_t taken = std::min(wanted, room);
-        text_.append(input.substr(0, taken));
-        input.remove_prefix(taken);
-        if (first) check_first_bytes(kind);
-        const std::size_t size = text_.size() - line_at_;
-        if (taken < wanted || (!complete && size > line_max + 1)) {
-            throw wire_error(first ? wire_errc::start_line_too_long : wire_errc::header_too_long, line_at_,
-                             fmt::format("a line of more than {} bytes at byte {}", line_max, line_at_));
-        }
-        if (!complete) return false;
-
-        check_line(kind, limits);
-        const bool empty = size == 2;
-        if (empty && first) {  // one empty line before the request line (RFC 9112, 2.2)
-            skipped_ = true;
-            text_.clear();
-            continue;
-        }
-        ++lines_;
-        line_at_ = text_.size();
-        if (empty) return true;
-    }
-    return false;
-}
-
-// Garbage (TLS sent to a plain port, another protocol) is noticed at its first bytes, not after a line of it.
-void head_reader::check_first_bytes(block kind) const {
-    if (kind == block::response) {
-        constexpr std::string_view expected = "HTTP/";
-        const std::string_view seen = std::string_view(text_).substr(0, expected.size());
-        if (seen != expected.substr(0, seen.size())) {
-            throw wire_error(wire_errc::invalid_start_line, 0,
-                             "a response must start with \"HTTP/\", this starts with \"" +
-                                 printable(std::string_view(text_).substr(0, 16)) + "\"");
-        }
-    } else if (text_[0] != '\r' && text_[0] != '\n' && !is(text_[0], token_char)) {
-        throw wire_error(wire_errc::invalid_method, 0,
-                         "a request must start with a method, this has " + byte_at(text_, 0));
-    }
-}
-
-// Checks the line from line_at_ to the end of text_, which ends with LF, and records its field.
-void head_reader::check_line(block kind, const parser_limits& limits) {
-    const bool first = lines_ == 0 && kind != block::trailers;
-    std::string_view line = std::string_view(text_).substr(line_at_);
-    if (line.size() < 2 || line[line.size() - 2] != '\r') {
-        throw wire_error(wire_errc::invalid_line_end, text_.size() - 1,
-                         fmt::format("LF without CR at byte {}", text_.size() - 1));
-    }
-    line.remove_suffix(2);
-    if (const std::size_t at = line.find('\r'); at != line.npos) {
-        throw wire_error(wire_errc::invalid_line_end, line_at_ + at,
-                         fmt::format("CR without LF at byte {}", line_at_ + at));
-    }
-    if (first) {
-        if (line.empty() && (kind == block::response || skipped_)) {
-            throw wire_error(wire_errc::invalid_start_line, 0, "an empty line where a start line should be");
-        }
-        start_line_size_ = line.size();
-        return;
-    }
-    const std::size_t block_bytes = text_.size() - (kind == block::trailers ? 0 : start_line_size_ + 2);
-    if (block_bytes > limits.headers_bytes_max) {
-        throw wire_error(
-            wire_errc::headers_too_long, line_at_,
-            fmt::format("more than {} bytes of headers at byte {}", limits.headers_bytes_max, line_at_));
-    }
-    if (line.empty()) return;
-    if (fields_before_ + index_.size() >= limits.headers_max) {
-        throw wire_error(wire_errc::too_many_headers, line_at_,
-                         fmt::format("more than {} headers at byte {}", limits.headers_max, line_at_));
-    }
-    if (line[0] == ' ' || line[0] == '\t') {
-        throw wire_error(wire_errc::folded_header, line_at_,
-                         fmt::format("a header continued on the next line at byte {}", line_at_));
-    }
-    const std::size_t colon = line.find(':');
-    const std::string_view name = line.substr(0, colon);
-    const std::size_t bad_name = find_not(name, token_char);
-    if (colon == line.npos || name.empty() || bad_name != name.npos) {
-        throw wire_error(wire_errc::invalid_header_name, line_at_ + (bad_name == name.npos ? 0 : bad_name),
-                         fmt::format("header line \"{}\" at byte {} does not start with a name and a colon",
-                                     printable(name), line_at_));
-    }
-    const std::string_view raw = line.substr(colon + 1);
-    if (!is_field_text(raw)) {
-        const std::size_t at = find_not(raw, field_char);
-        throw wire_error(wire_errc::invalid_header_value, line_at_ + colon + 1 + at,
-                         fmt::format("the value of header {} has {}", printable(name), byte_at(raw, at)));
-    }
-    const std::string_view value = trim(raw);
-    index_.push_back({static_cast<std::uint32_t>(line_at_), static_cast<std::uint32_t>(name.size()),
-                      static_cast<std::uint32_t>(value.data() - text_.data()),
-                      static_cast<std::uint32_t>(value.size())});
-}
-
-void head_reader::confirm(block kind, const http::method* method, std::string_view target, int status) const {
-    witness w{this, target};
-    llhttp_t parser;
-    llhttp_init(&parser, kind == block::response ? HTTP_RESPONSE : HTTP_REQUEST, &callbacks());
-    parser.data = &w;
-
-    std::string_view rest = text_;
-    llhttp_errno_t error = HPE_OK;
-    if (kind == block::trailers) {
-        // Trailers are read as the headers of a request that has nothing else.
-        constexpr std::string_view start = "GET / HTTP/1.0\r\n";
-        w.target = "/";
-        error = llhttp_execute(&parser, start.data(), start.size());
-    } else if (method != nullptr && method->id() == method::extension) {
-        // llhttp knows a closed list of methods, and not the same in every version. A method is a token and
-        // was checked as one, so the judge is shown GET in its place.
-        error = llhttp_execute(&parser, "GET", 3);
-        rest.remove_prefix(method->name().size());
-    }
-    if (error == HPE_OK) error = llhttp_execute(&parser, rest.data(), rest.size());
-
-    const bool agrees = error == HPE_PAUSED && w.complete && !w.disagrees && w.field == index_.size() &&
-                        llhttp_get_error_pos(&parser) == rest.data() + rest.size() &&
-                        (kind != block::response || llhttp_get_status_code(&parser) == status);
-    if (!agrees) {
-        const char* why = error != HPE_PAUSED && error != HPE_OK ? llhttp_get_error_reason(&parser) : nullptr;
-        throw wire_error(
-            wire_errc::ambiguous, 0,
-            fmt::format("refused by llhttp ({})", why != nullptr ? why : "sees another message"));
-    }
-}
-
-// ------------------------------------------------------------- message_parser
 
 wire_event message_parser::next(std::string_view& input) {
     if (failure_) throw *failure_;
@@ -356,7 +127,7 @@ wire_event message_parser::advance(std::string_view& input) {
             case state::sized:
                 if (length_ > limits_.body_bytes_max) {
                     fail(wire_errc::body_too_long, position_,
-                         fmt::format("a body of {} bytes, at most {} are allowed", length_,
+                         fmt::format("a body of {} bytes, at most {} are allowed (body_bytes_max)", length_,
                                      limits_.body_bytes_max));
                 }
                 if (remaining_ == 0) {
@@ -409,8 +180,9 @@ wire_event message_parser::advance(std::string_view& input) {
                 remaining_ = input.size();
                 take_body(input);
                 if (body_bytes_ > limits_.body_bytes_max) {
-                    fail(wire_errc::body_too_long, position_,
-                         fmt::format("a body of more than {} bytes", limits_.body_bytes_max));
+                    fail(
+                        wire_errc::body_too_long, position_,
+                        fmt::format("a body of more than {} bytes (body_bytes_max)", limits_.body_bytes_max));
                 }
                 return wire_event::body;
             case state::ending:
@@ -441,7 +213,7 @@ bool message_parser::take_chunk_line(std::string_view& input) {
     const std::size_t size = chunk_line_.size() + wanted;
     if (size > line_max + (line_feed == input.npos ? 1 : 2)) {
         fail(wire_errc::chunk_line_too_long, position_,
-             fmt::format("a chunk size line of more than {} bytes", line_max));
+             fmt::format("a chunk size line of more than {} bytes (chunk_line_bytes_max)", line_max));
     }
     const std::string_view piece = input.substr(0, wanted);
     drop(input, wanted);
@@ -485,11 +257,12 @@ void message_parser::read_chunk_line(std::string_view line) {
     extension_bytes_ += extension.size();
     if (extension_bytes_ > limits_.chunk_extension_bytes_max) {
         fail(wire_errc::chunk_extensions_too_long, position_,
-             fmt::format("more than {} bytes of chunk extensions", limits_.chunk_extension_bytes_max));
+             fmt::format("more than {} bytes of chunk extensions (chunk_extension_bytes_max)",
+                         limits_.chunk_extension_bytes_max));
     }
     if (size > limits_.body_bytes_max || body_bytes_ > limits_.body_bytes_max - size) {
         fail(wire_errc::body_too_long, position_,
-             fmt::format("a body of more than {} bytes", limits_.body_bytes_max));
+             fmt::format("a body of more than {} bytes (body_bytes_max)", limits_.body_bytes_max));
     }
     remaining_ = size;
     state_ = size == 0 ? state::trailers : state::chunk_data;
@@ -743,7 +516,8 @@ response_parser::framing response_parser::read_head() {
         interim_ = true;
         if (++interim_seen_ > limits().interim_responses_max) {
             fail(wire_errc::too_many_interim, 0,
-                 fmt::format("more than {} interim responses", limits().interim_responses_max));
+                 fmt::format("more than {} interim responses (interim_responses_max)",
+                             limits().interim_responses_max));
         }
         return framing::none;
     }
