@@ -139,6 +139,13 @@ status_error::status_error(answer what_came, details more)
 
 namespace detail {
 
+std::string without_code(const std::system_error& e) {
+    std::string text = e.what();
+    const std::string general = ": " + e.code().message();
+    if (text.size() > general.size() && text.ends_with(general)) text.resize(text.size() - general.size());
+    return text;
+}
+
 std::string one_line(std::string_view text, std::size_t bytes_max) {
     std::string out;
     out.reserve(std::min(text.size(), bytes_max) + 4);

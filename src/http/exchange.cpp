@@ -72,10 +72,11 @@ void incoming::fail_timed_out(phase when, duration limit, std::string_view doing
 }
 
 void incoming::fail_wire(const wire_error& e, phase when) const {
+    const std::string text = without_code(e);
     switch (e.reason()) {
         case wire_errc::truncated:
             fail(errc::connection_lost, when,
-                 fmt::format("the connection ended inside the response ({})", e.what()), e.code());
+                 fmt::format("the connection ended inside the response ({})", text), e.code());
         case wire_errc::start_line_too_long:
         case wire_errc::header_too_long:
         case wire_errc::headers_too_long:
@@ -84,18 +85,19 @@ void incoming::fail_wire(const wire_error& e, phase when) const {
         case wire_errc::chunk_extensions_too_long:
         case wire_errc::body_too_long:
         case wire_errc::too_many_interim:
-            fail(errc::response_too_large, when, fmt::format("the response is too large: {}", e.what()),
+            fail(errc::response_too_large, when, fmt::format("the response is too large: {}", text),
                  e.code());
         case wire_errc::content_too_long:
         case wire_errc::suspicious_ratio:
-            fail(errc::decompression_bomb, when, e.what(), e.code());
+            fail(errc::decompression_bomb, when, fmt::format("the body becomes too large: {}", text),
+                 e.code());
         case wire_errc::unsupported_coding:
         case wire_errc::too_many_codings:
         case wire_errc::corrupt_content:
         case wire_errc::truncated_content:
-            fail(errc::corrupt_content, when, e.what(), e.code());
+            fail(errc::corrupt_content, when, fmt::format("the body cannot be decoded: {}", text), e.code());
         default:
-            fail(errc::malformed_response, when, fmt::format("the response is malformed: {}", e.what()),
+            fail(errc::malformed_response, when, fmt::format("the response is malformed: {}", text),
                  e.code());
     }
 }

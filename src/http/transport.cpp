@@ -14,6 +14,8 @@
 #include <simul/net/tls_stream.hpp>
 #include <simul/net/unix_stream.hpp>
 
+#include "http/printable.hpp"
+
 namespace simul::http {
 
 void connect_request::fail(errc code, phase when, std::string_view message, std::error_code cause) const {
@@ -105,7 +107,10 @@ class socket_transport final : public transport {
         try {
             made = co_await move_on_after(what.limits().connect, unix_stream::connect(options_.unix_socket));
         } catch (const std::system_error& e) {
-            what.fail(errc::connect_failed, phase::connect, e.what(), e.code());
+            what.fail(errc::connect_failed, phase::connect,
+                      fmt::format("no connection to the Unix socket {} ({}); does the server run there?",
+                                  options_.unix_socket, e.code().message()),
+                      e.code());
         }
         if (!made)
             what.fail_timed_out(phase::connect, what.limits().connect,
@@ -125,7 +130,8 @@ class socket_transport final : public transport {
                                           tls_stream::client(std::move(below), *options_.tls,
                                                              std::string(what.to().host()), duration::max()));
         } catch (const std::system_error& e) {
-            what.fail(code_of_tls(e.code()), phase::tls, e.what(), e.code());
+            what.fail(code_of_tls(e.code()), phase::tls,
+                      e.code().category() == net_category() ? detail::without_code(e) : e.what(), e.code());
         }
         if (!made)
             what.fail_timed_out(phase::tls, what.limits().tls,

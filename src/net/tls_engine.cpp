@@ -198,7 +198,8 @@ tls_engine::failure tls_engine::explain_certificate() const {
     switch (verify_error_) {
         case X509_V_ERR_CERT_HAS_EXPIRED:
             return say(net_errc::certificate_expired,
-                       fmt::format("the certificate of {} expired on {}", verify_subject_, verify_time_));
+                       fmt::format("the certificate of {} expired on {}; the server needs a new one",
+                                   verify_subject_, verify_time_));
         case X509_V_ERR_CERT_NOT_YET_VALID:
             return say(
                 net_errc::certificate_not_yet_valid,
@@ -218,7 +219,7 @@ tls_engine::failure tls_engine::explain_certificate() const {
                 net_errc::certificate_unknown_ca,
                 fmt::format(
                     "no authority that is trusted here has signed the certificate of {} (issuer: {}); if "
-                    "it is one of yours, name it in authorities_file",
+                    "it is one of yours, name it in tls_client_options::authorities_file",
                     verify_subject_, verify_issuer_));
         default:
             return say(net_errc::certificate_refused,
@@ -295,8 +296,8 @@ task<> tls_engine::handshake() {
         if (!outbound_.empty() && !not_sent) {
             try {
                 co_await below->write_all(outbound_);
-            } catch (const std::system_error&) {
-                not_sent = std::current_exception();  // the peer may have said why before it went
+            } catch (const std::system_error& e) {  // the peer may have said why before it went
+                not_sent = std::make_exception_ptr(std::system_error(e.code(), "TLS handshake with " + name));
             }
             outbound_.clear();
         }
@@ -309,7 +310,11 @@ task<> tls_engine::handshake() {
             co_return;
         }
         inbound_begin_ = 0;
-        inbound_end_ = co_await below->read_some({inbound_.get(), inbound_bytes});
+        try {
+            inbound_end_ = co_await below->read_some({inbound_.get(), inbound_bytes});
+        } catch (const std::system_error& e) {
+            throw std::system_error(e.code(), "TLS handshake with " + name);
+        }
         inbound_ended_ = inbound_end_ == 0;
         if (first_bytes_.size() < 8)
             first_bytes_.append(inbound_.get(), std::min(inbound_end_, 8 - first_bytes_.size()));

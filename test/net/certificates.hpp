@@ -19,13 +19,17 @@ struct certificate {
 /// An authority. Keys are P-256: made in less than a millisecond.
 class authority {
   public:
-    explicit authority(std::string name = "simul test authority") : name_(std::move(name)), key_(new_key()) {
-        certificate_ = make(key_.get(), name_, -3600, 3600, "critical,CA:TRUE", "");
+    explicit authority(std::string name = "simul test authority", const std::string& names = "")
+        : name_(std::move(name)), key_(new_key()) {
+        certificate_ = make(key_.get(), name_, -3600, 3600, "critical,CA:TRUE", names);
         pem_ = pem_of(certificate_.get());
     }
 
     /// The authority's own certificate.
     const std::string& pem() const { return pem_; }
+
+    /// The same with its key: what a server shows that signs for itself.
+    certificate self_signed() const { return {pem_, pem_of(key_.get())}; }
 
     /// A certificate for `names` ("DNS:a.test,IP:127.0.0.1"), valid from `from` to `until` seconds from now.
     certificate sign(const std::string& names, long from = -3600, long until = 3600) const {
