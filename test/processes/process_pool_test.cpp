@@ -106,13 +106,14 @@ TEST_CASE("structs, containers and optionals travel both ways") {
         const point turned = co_await pool.run(mirrored, point{1, 2});
         CHECK(turned.x == 2);
         CHECK(turned.y == 1);
+        const std::vector<std::string> words{"a", "b", "a"};  // g++ 14 takes no list inside the await
         const auto counts = co_await pool.run(
-            [](std::vector<std::string> words) {
+            [](std::vector<std::string> each_word) {
                 std::map<std::string, int> found;
-                for (const std::string& each : words) ++found[each];
+                for (const std::string& each : each_word) ++found[each];
                 return found;
             },
-            std::vector<std::string>{"a", "b", "a"});
+            words);
         CHECK(counts == std::map<std::string, int>{{"a", 2}, {"b", 1}});
         const std::optional<int> nothing =
             co_await pool.run([](std::optional<int> x) { return x; }, std::optional<int>());
