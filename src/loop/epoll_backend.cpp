@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -28,6 +29,11 @@
 ///   * A descriptor that others own (io_kind::poll) may be closed behind our back, so it is registered only
 ///   while
 ///     somebody waits for it.
+///   * A recv from TCP that gives less than was asked for has emptied the socket, so the next one need not be
+///     tried before an event has come: that saves the call that would block after each message. It does not
+///     hold when the connection has ended (the end may have been reported together with the last bytes) and
+///     when there is urgent data (recv stops there), so such a descriptor is always tried; nor for Unix
+///     sockets, where recv stops at passed descriptors.
 ///   * Regular files cannot be registered (EPERM): they are always ready.
 namespace simul::detail {
 namespace {
@@ -70,7 +76,11 @@ class epoll_backend final : public backend {
         entry& at = table_[static_cast<std::size_t>(op.fd)];
         prepare(op, at);
         queue& waiting = writes(op) ? at.writers : at.readers;
-        if ((waiting.empty() || op.kind == io_kind::poll) && attempt(op, true)) return true;
+        const bool try_now = op.kind == io_kind::poll || (waiting.empty() && !at.known_empty(op));
+        if (try_now && attempt(op, true)) {
+            at.took(op);
+            return true;
+        }
         if (!watch(op.fd, at)) {  // EPERM: it cannot be waited for, so it does not block
             const int error = errno;
             if (error == EPERM && op.kind == io_kind::poll)
@@ -79,6 +89,7 @@ class epoll_backend final : public backend {
                 op.result = -error;
             return true;
         }
+        if (op.kind == io_kind::recv) at.look_at(op.fd);
         waiting.push_back(op);
         ++pending_;
         // The registration itself reports what is ready now; a descriptor registered before may have become
@@ -108,6 +119,9 @@ class epoll_backend final : public backend {
                 [[maybe_unused]] auto got = ::read(event_, &value, sizeof value);
                 continue;
             }
+            entry& at = table_[static_cast<std::size_t>(fd)];
+            at.emptied = false;
+            if ((event.events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP | EPOLLPRI)) != 0) at.always_try = true;
             const bool broken = (event.events & (EPOLLERR | EPOLLHUP)) != 0;
             if (broken || (event.events & (EPOLLIN | EPOLLRDHUP | EPOLLPRI)) != 0)
                 try_all(fd, &entry::readers);
@@ -124,7 +138,7 @@ class epoll_backend final : public backend {
         if (fd < 0 || static_cast<std::size_t>(fd) >= table_.size()) return;
         entry& at = table_[static_cast<std::size_t>(fd)];
         if (at.registered) ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
-        at.registered = at.prepared = false;
+        at.registered = at.prepared = at.looked_at = at.emptied = at.always_try = false;
     }
 
     std::size_t pending() const noexcept override { return pending_; }
@@ -138,10 +152,35 @@ class epoll_backend final : public backend {
         queue writers;
         bool registered = false;
         bool prepared = false;
+        bool looked_at = false;   ///< always_try is right
+        bool emptied = false;     ///< the last recv was a short one, and no event has come since
+        bool always_try = false;  ///< a short recv says nothing
+
+        bool known_empty(const io_op& op) const noexcept {
+            return emptied && registered && op.kind == io_kind::recv;
+        }
+        void took(const io_op& op) noexcept {
+            if (op.kind != io_kind::recv) return;
+            emptied = registered && looked_at && !always_try && op.flags == 0 && op.result > 0 &&
+                      static_cast<std::size_t>(op.result) < op.size;
+        }
+        void look_at(int fd) noexcept {
+            if (looked_at) return;
+            looked_at = true;
+            int protocol = 0;
+            socklen_t size = sizeof protocol;
+            if (::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0 || protocol != IPPROTO_TCP)
+                always_try = true;
+        }
 
         entry() = default;
         // Only tables without waiters in them move: intrusive lists hold addresses, so they are relinked.
-        entry(entry&& other) noexcept : registered(other.registered), prepared(other.prepared) {
+        entry(entry&& other) noexcept
+            : registered(other.registered),
+              prepared(other.prepared),
+              looked_at(other.looked_at),
+              emptied(other.emptied),
+              always_try(other.always_try) {
             readers.splice_back(other.readers);
             writers.splice_back(other.writers);
         }
@@ -281,6 +320,7 @@ class epoll_backend final : public backend {
         waiting.splice_back(table_[index].*which);
         while (io_op* op = waiting.pop_front()) {
             if (attempt(*op, false)) {
+                table_[index].took(*op);
                 finish(*op, op->result);
                 continue;
             }
