@@ -53,28 +53,35 @@ request_builder::request_builder(request_builder&&) noexcept = default;
 request_builder& request_builder::operator=(request_builder&&) noexcept = default;
 request_builder::~request_builder() = default;
 
+detail::outgoing& request_builder::asked() const {
+    if (!what_)
+        throw error(errc::invalid_request,
+                    "this request was sent or moved from already; build another one for each", {});
+    return *what_;
+}
+
 request_builder&& request_builder::query_text(std::string_view name, std::string_view value) {
-    append_form_field(what_->query, name, value);
+    append_form_field(asked().query, name, value);
     return std::move(*this);
 }
 
 request_builder&& request_builder::header(std::string_view name, std::string_view value) {
     refuse_framing(name);
-    what_->fields.set(name, value);
-    if (equal_ignoring_case(name, "host")) what_->own_host = true;
+    asked().fields.set(name, value);
+    if (equal_ignoring_case(name, "host")) asked().own_host = true;
     return std::move(*this);
 }
 
 request_builder&& request_builder::add_header(std::string_view name, std::string_view value) {
     refuse_framing(name);
     if (equal_ignoring_case(name, "host")) return header(name, value);
-    what_->fields.add(name, value);
+    asked().fields.add(name, value);
     return std::move(*this);
 }
 
 request_builder&& request_builder::sensitive_header(std::string_view name, std::string_view value) {
     header(name, value);
-    what_->sensitive.emplace_back(name);
+    asked().sensitive.emplace_back(name);
     return std::move(*this);
 }
 
@@ -87,20 +94,20 @@ request_builder&& request_builder::bearer(std::string_view token) {
 }
 
 request_builder&& request_builder::body(std::string data, std::string_view content_type) {
-    what_->body = std::move(data);
-    what_->pieces.reset();
-    what_->has_body = true;
-    if (!what_->fields.contains("content-type")) what_->fields.add("content-type", content_type);
+    asked().body = std::move(data);
+    asked().pieces.reset();
+    asked().has_body = true;
+    if (!asked().fields.contains("content-type")) asked().fields.add("content-type", content_type);
     return std::move(*this);
 }
 
 request_builder&& request_builder::body(async_generator<std::string> pieces,
                                         std::optional<std::uint64_t> size, std::string_view content_type) {
-    what_->body.clear();
-    what_->pieces.emplace(std::move(pieces));
-    what_->pieces_size = size;
-    what_->has_body = true;
-    if (!what_->fields.contains("content-type")) what_->fields.add("content-type", content_type);
+    asked().body.clear();
+    asked().pieces.emplace(std::move(pieces));
+    asked().pieces_size = size;
+    asked().has_body = true;
+    if (!asked().fields.contains("content-type")) asked().fields.add("content-type", content_type);
     return std::move(*this);
 }
 
@@ -115,28 +122,28 @@ request_builder&& request_builder::form(const form_fields& fields) {
 }
 
 request_builder&& request_builder::expect_continue() {
-    what_->expect_continue = true;
-    what_->fields.set("expect", "100-continue");
+    asked().expect_continue = true;
+    asked().fields.set("expect", "100-continue");
     return std::move(*this);
 }
 
 request_builder&& request_builder::timeout(duration total) {
-    what_->limits.total = total;
+    asked().limits.total = total;
     return std::move(*this);
 }
 
 request_builder&& request_builder::timeouts(const http::timeouts& limits) {
-    what_->limits = limits;
+    asked().limits = limits;
     return std::move(*this);
 }
 
 request_builder&& request_builder::redirects(redirect_options options) {
-    what_->redirects = options;
+    asked().redirects = options;
     return std::move(*this);
 }
 
 request_builder&& request_builder::response_bytes_max(std::uint64_t bytes) {
-    what_->response_bytes_max = bytes;
+    asked().response_bytes_max = bytes;
     return std::move(*this);
 }
 
@@ -163,9 +170,13 @@ task<std::unique_ptr<detail::incoming>> send_for_stream(std::unique_ptr<detail::
 
 }  // namespace
 
-task<response> request_builder::operator co_await() && { return send(std::move(what_)); }
+task<response> request_builder::operator co_await() && {
+    static_cast<void>(asked());
+    return send(std::move(what_));
+}
 
 task<response_stream> request_builder::stream() && {
+    static_cast<void>(asked());
     // (Not a coroutine with `this`: the builder is a temporary of the awaiting expression.)
     return [](std::unique_ptr<detail::outgoing> what) -> task<response_stream> {
         auto in = co_await send_for_stream(std::move(what));
@@ -232,7 +243,18 @@ client_state::client_state(client_options options)
 
 }  // namespace detail
 
-client::client(client_options options) : state_(std::make_shared<detail::client_state>(std::move(options))) {}
+namespace {
+const client_options& checked(const client_options& options) {
+    if (options.connections_max == 0 || options.connections_per_origin_max == 0)
+        throw data_error(
+            fmt::format("http::client: {} is 0; a client needs one connection at least",
+                        options.connections_max == 0 ? "connections_max" : "connections_per_origin_max"));
+    return options;
+}
+}  // namespace
+
+client::client(client_options options)
+    : state_(std::make_shared<detail::client_state>((checked(options), std::move(options)))) {}
 client::client(client&&) noexcept = default;
 client& client::operator=(client&&) noexcept = default;
 client::~client() {
@@ -240,14 +262,22 @@ client::~client() {
 }
 
 request_builder client::request(method how, url to) {
+    if (!state_) throw error(errc::closed, "the client was moved from; use the one that it was moved to", {});
     const client_options& options = state_->options();
     return request_builder(std::make_unique<detail::outgoing>(state_, std::move(how), std::move(to),
                                                               state_->defaults, options.timeouts,
                                                               options.redirects, options.response_bytes_max));
 }
 
-void client::close_idle() noexcept { state_->connections->close_idle(); }
-const client_options& client::settings() const noexcept { return state_->options(); }
-client_statistics client::statistics() const noexcept { return state_->connections->statistics(); }
+void client::close_idle() noexcept {
+    if (state_) state_->connections->close_idle();
+}
+const client_options& client::settings() const noexcept {
+    static const client_options none;  // of one that was moved from
+    return state_ ? state_->options() : none;
+}
+client_statistics client::statistics() const noexcept {
+    return state_ ? state_->connections->statistics() : client_statistics();
+}
 
 }  // namespace simul::http

@@ -159,13 +159,15 @@ task<> incoming::connect() {
     http::transport& how = *request->client->transport;
     const connect_request what(request->to, request->limits, request->how.name(), request->began);
     std::unique_ptr<stream> made;
+    bool in_time = true;
     try {
         if (request->latest == time_point::max()) {
             made = co_await how.connect(what);
         } else {
             const duration left = request->latest - request->began - elapsed();
-            auto in_time = co_await move_on_after(left, how.connect(what));
-            if (in_time) made = std::move(*in_time);
+            auto got = co_await move_on_after(left, how.connect(what));
+            in_time = got.has_value();
+            if (in_time) made = std::move(*got);
         }
     } catch (const error&) {
         throw;
@@ -173,8 +175,11 @@ task<> incoming::connect() {
         fail(errc::connect_failed, phase::connect, e.what(), e.code());
     } catch (const std::exception& e) {
         fail(errc::connect_failed, phase::connect, e.what());
+    } catch (...) {  // told in other words: callers of a client expect its errors
+        fail(errc::connect_failed, phase::connect, "the transport threw what is no std::exception");
     }
-    if (!made) fail_timed_out(phase::total, request->limits.total, "the request");
+    if (!in_time) fail_timed_out(phase::total, request->limits.total, "the request");
+    if (!made) fail(errc::connect_failed, phase::connect, "the transport gave no connection");
     lease_.open(std::move(made));
 }
 

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <vector>
+
 #include <simul/base/url.hpp>
 #include <simul/http/error.hpp>
 
@@ -33,6 +36,7 @@ void router::add(method how, std::string_view pattern, handler call, route_optio
     if (!pattern.starts_with('/')) refuse_pattern(pattern, "it must begin with '/'");
     node* at = &root_;
     std::string_view left = pattern.substr(1);
+    std::vector<std::string_view> names;
     for (bool last = false; !last;) {
         const auto slash = left.find('/');
         last = slash == left.npos;
@@ -44,6 +48,9 @@ void router::add(method how, std::string_view pattern, handler call, route_optio
             if (all) segment.remove_suffix(3);
             if (segment.empty()) refuse_pattern(pattern, "a parameter has no name");
             if (all && !last) refuse_pattern(pattern, "\"{name...}\" must be the last segment");
+            if (std::find(names.begin(), names.end(), segment) != names.end())
+                refuse_pattern(pattern, fmt::format("{{{}}} is in it twice", segment));
+            names.push_back(segment);
             auto& next = all ? at->rest : at->any;
             if (!next) {
                 next = std::make_unique<node>();

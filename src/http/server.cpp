@@ -133,14 +133,21 @@ server::server(server&&) noexcept = default;
 server& server::operator=(server&&) noexcept = default;
 server::~server() = default;
 
-void server::add(method how, std::string_view pattern, detail::handler handler, route_options options) {
-    state_->routes.add(std::move(how), pattern, std::move(handler), options);
+detail::server_state& server::state() const {
+    if (!state_)
+        throw std::system_error(make_error_code(simul::errc::wrong_state),
+                                "http::server: it was moved from; use the one that it was moved to");
+    return *state_;
 }
 
-task<> server::serve(tcp_listener listener) { return serve_on(*state_, std::move(listener), std::nullopt); }
-task<> server::serve(unix_listener listener) { return serve_on(*state_, std::move(listener), std::nullopt); }
+void server::add(method how, std::string_view pattern, detail::handler handler, route_options options) {
+    state().routes.add(std::move(how), pattern, std::move(handler), options);
+}
+
+task<> server::serve(tcp_listener listener) { return serve_on(state(), std::move(listener), std::nullopt); }
+task<> server::serve(unix_listener listener) { return serve_on(state(), std::move(listener), std::nullopt); }
 task<> server::serve(tcp_listener listener, tls_context tls) {
-    return serve_on(*state_, std::move(listener), std::optional<tls_context>(std::move(tls)));
+    return serve_on(state(), std::move(listener), std::optional<tls_context>(std::move(tls)));
 }
 
 namespace {
@@ -151,10 +158,16 @@ task<> serve_alone(detail::server_state& server, std::unique_ptr<stream> over) {
 }  // namespace
 
 task<> server::serve_connection(std::unique_ptr<stream> connection) {
-    return serve_alone(*state_, std::move(connection));
+    if (!connection) throw data_error("http::server: serve_connection was given no connection");
+    return serve_alone(state(), std::move(connection));
 }
 
-const server_options& server::settings() const noexcept { return state_->options; }
-server_statistics server::statistics() const noexcept { return state_->counts; }
+const server_options& server::settings() const noexcept {
+    static const server_options none;  // of one that was moved from
+    return state_ ? state_->options : none;
+}
+server_statistics server::statistics() const noexcept {
+    return state_ ? state_->counts : server_statistics();
+}
 
 }  // namespace simul::http

@@ -112,7 +112,9 @@ bool accept_operation_base::begin() {
     fd = from_->socket_.get();
     if (fd < 0)
         throw std::system_error(make_error_code(errc::closed),
-                                fmt::format("accept on {}", from_->describe()));
+                                from_->describe().empty()
+                                    ? std::string("accept on a listener that was moved from")
+                                    : fmt::format("accept on {}", from_->describe()));
     if (!from_->kept_.empty()) {
         accepted_ = std::move(from_->kept_.front());
         from_->kept_.pop_front();

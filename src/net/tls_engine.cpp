@@ -112,7 +112,11 @@ tls_engine::tls_engine(std::unique_ptr<stream> under, std::shared_ptr<tls_contex
         known = SSL_set_tlsext_host_name(ssl.get(), sent.c_str()) == 1 &&
                 ::SSL_set1_host(ssl.get(), sent.c_str()) == 1;
     }
-    if (!known) throw data_error(fmt::format("TLS with {}: '{}' cannot be the name of a host", name, host_));
+    if (!known) {
+        for (char& c : host_)
+            if (c < 0x20 || c == 0x7f) c = '?';
+        throw data_error(fmt::format("TLS with {}: '{}' cannot be the name of a host", name, host_));
+    }
     server_key = host_ + '\n' + name;
     if (const session_ptr session = context->sessions.take(server_key))
         ::SSL_set_session(ssl.get(), session.get());

@@ -17,7 +17,10 @@ namespace {
 
 constexpr duration goodbye_time_max = std::chrono::seconds(1);
 
-void require_kind(const tls_context& context, bool server) {
+void require(const std::unique_ptr<stream>& below, const tls_context& context, bool server) {
+    if (!below)
+        throw data_error(fmt::format("tls_stream::{}: there is no stream to speak TLS over",
+                                     server ? "server" : "client"));
     if (context.is_server() != server)
         throw std::system_error(make_error_code(errc::wrong_state),
                                 server ? "tls_stream::server: this is a context for clients; make one with "
@@ -35,7 +38,7 @@ tls_stream::~tls_stream() = default;
 
 task<tls_stream> tls_stream::client(std::unique_ptr<stream> below, tls_context context, std::string host,
                                     duration handshake_time_max) {
-    require_kind(context, false);
+    require(below, context, false);
     co_return co_await shake_hands(
         std::make_unique<detail::tls_engine>(std::move(below), context.state(), std::move(host)),
         handshake_time_max);
@@ -43,7 +46,7 @@ task<tls_stream> tls_stream::client(std::unique_ptr<stream> below, tls_context c
 
 task<tls_stream> tls_stream::server(std::unique_ptr<stream> below, tls_context context,
                                     duration handshake_time_max) {
-    require_kind(context, true);
+    require(below, context, true);
     co_return co_await shake_hands(
         std::make_unique<detail::tls_engine>(std::move(below), context.state(), std::string()),
         handshake_time_max);

@@ -380,3 +380,58 @@ TEST_CASE("a URL that could lead somewhere else is refused before anything is se
               "GET ftp://a.test/x: the scheme is ftp; http and https are known here");
     });
 }
+
+TEST_CASE("a client, request or transport that cannot work says so instead of crashing") {
+    // Bugs: what was moved from crashed, no connection allowed and no connection made were time limits.
+    const auto refused = [](http::client_options options) {
+        try {
+            const http::client none(options);
+        } catch (const data_error& e) {
+            return std::string(e.what());
+        }
+        return std::string();
+    };
+    http::client_options options;
+    options.connections_max = 0;
+    CHECK(refused(options) == "http::client: connections_max is 0; a client needs one connection at least");
+    options = {};
+    options.connections_per_origin_max = 0;
+    CHECK(refused(options) ==
+          "http::client: connections_per_origin_max is 0; a client needs one connection at least");
+
+    http::client first;
+    http::client web = std::move(first);
+    CHECK_THROWS_AS(static_cast<void>(first.get(site)), http::error);  // NOLINT(bugprone-use-after-move)
+    CHECK(first.statistics().connections == 0);
+    CHECK(first.settings().connections_max == 100);
+    first.close_idle();
+    auto one = web.get(site);
+    auto other = std::move(one);
+    CHECK_THROWS_AS(one.header("a", "b"), http::error);  // NOLINT(bugprone-use-after-move)
+
+    struct useless final : http::transport {
+        task<std::unique_ptr<stream>> connect(const http::connect_request&) override {
+            if (throws) throw 42;
+            co_return nullptr;
+        }
+        bool throws = false;
+    };
+    const auto nothing = std::make_shared<useless>();
+    options = {};
+    options.transport = nothing;
+    virtual_loop loop;
+    loop.run([&]() -> task<> {
+        http::client odd(options);
+        for (const char* text : {"GET http://a.test/: the transport gave no connection",
+                                 "GET http://a.test/: the transport threw what is no std::exception"}) {
+            const auto e = co_await error_of([&]() -> task<> { co_await odd.get(site); });
+            CHECK(e.code() == http::errc::connect_failed);
+            CHECK(std::string(e.what()) == text);
+            nothing->throws = true;
+        }
+        auto sent = odd.get(site);
+        co_await error_of([&]() -> task<> { co_await std::move(sent); });
+        const auto again = co_await error_of([&]() -> task<> { co_await std::move(sent); });
+        CHECK(again.code() == http::errc::invalid_request);
+    });
+}

@@ -407,3 +407,14 @@ TEST_CASE("a server on a Unix socket, and a client that goes there whatever the 
         });
     });
 }
+
+TEST_CASE("a server that was moved from, no connection, and a name twice in a route are refused") {
+    // Bugs: the first two crashed, the last one hid the first value.
+    http::server first;
+    http::server web = std::move(first);
+    const auto handler = [](http::request&) { return http::response(200); };
+    CHECK_THROWS_AS(first.get("/", handler), std::system_error);  // NOLINT(bugprone-use-after-move)
+    CHECK(first.statistics().requests == 0);
+    CHECK_THROWS_AS(web.get("/{a}/{a}", handler), http::error);
+    CHECK_THROWS_AS(static_cast<void>(web.serve_connection(nullptr)), data_error);
+}

@@ -371,4 +371,25 @@ TEST_CASE("a context for servers cannot be a client's, nor the other way") {
     CHECK(result.server == errc::wrong_state);
 }
 
+TEST_CASE("TLS over no stream, and a host name that is none, are refused with a text one can print") {
+    // Bugs: the first crashed, the second put the zero byte into the message.
+    virtual_loop loop;
+    loop.run([]() -> task<> {
+        const tls_context client = tls_context::client(trusting());
+        try {
+            co_await tls_stream::client(std::unique_ptr<stream>(), client, "a.test");
+            FAIL("not refused");
+        } catch (const data_error& e) {
+            CHECK(std::string(e.what()).find("no stream to speak TLS over") != std::string::npos);
+        }
+        auto ends = stream_pair();
+        try {
+            co_await tls_stream::client(std::move(ends.first), client, std::string("a\0b", 3));
+            FAIL("not refused");
+        } catch (const data_error& e) {
+            CHECK(std::string(e.what()).find("'a?b' cannot be the name of a host") != std::string::npos);
+        }
+    });
+}
+
 }  // namespace simul

@@ -98,7 +98,9 @@ class client_state;
 /// What is given is data: names and values cannot add a header, a query field or a line of their own.
 /// Lifetime: everything is copied. The client must outlive the request.
 /// Cancel:   at any point; the connection is closed, or kept if it is clean.
-/// Throws:   http::error, when awaited; wire_error where a name or value cannot be sent at all.
+/// Throws:   http::error, when awaited; wire_error where a name or value cannot be sent at all. A builder
+/// that
+///           was sent or moved from throws errc::invalid_request.
 class [[nodiscard("a request is sent when it is awaited: co_await web.get(...)")]] request_builder {
   public:
     request_builder(request_builder&&) noexcept;
@@ -167,6 +169,7 @@ class [[nodiscard("a request is sent when it is awaited: co_await web.get(...)")
     friend client;
     explicit request_builder(std::unique_ptr<detail::outgoing> what) noexcept;
     request_builder&& query_text(std::string_view name, std::string_view value);
+    detail::outgoing& asked() const;
 
     std::unique_ptr<detail::outgoing> what_;
 };
@@ -178,6 +181,7 @@ class [[nodiscard("a request is sent when it is awaited: co_await web.get(...)")
 /// Lifetime: must outlive its requests. The destructor closes at once.
 /// Threads:  it belongs to the loop of its first request; on another one it throws errc::wrong_loop. When
 ///           that loop ends its connections are closed, and it may be destroyed, or used on the next loop.
+/// Throws:   data_error for options that allow no connection at all.
 /// Elsewhere: aiohttp.ClientSession, httpx.AsyncClient, reqwest::Client.
 class client {
   public:

@@ -144,6 +144,7 @@ class server {
 
   private:
     void add(method how, std::string_view pattern, detail::handler handler, route_options options);
+    detail::server_state& state() const;
     std::unique_ptr<detail::server_state> state_;
 };
 
