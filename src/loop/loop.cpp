@@ -153,10 +153,13 @@ loop::loop(loop_options options)
 }
 
 loop::~loop() {
-    for (detail::root_base* each : roots_) {  // of running_tasks that outlive us
-        if (each->done()) continue;
-        each->in().cancel({cancel_reason::kind::shutdown, {}});
-        finish(*each);
+    while (!roots_.empty()) {  // of running_tasks that outlive us; one of them may hold another
+        detail::root_base* const last = roots_.back();
+        if (!last->done()) {
+            last->in().cancel({cancel_reason::kind::shutdown, {}});
+            finish(*last);
+        }
+        unwatch(*last);
     }
     while (detail::loop_member* last = members_.pop_front()) last->loop_ended();
     blocking_.reset();

@@ -96,6 +96,7 @@ TEST_CASE("a running task may outlive its loop, which cancels it") {
     std::optional<running_task<int>> cut;
     std::optional<running_task<int>> ended;
     std::optional<running_task<void>> failed;
+    std::optional<running_task<void>> holder;
     {
         loop on;
         cut.emplace(on.start([&]() -> task<int> {
@@ -108,8 +109,16 @@ TEST_CASE("a running task may outlive its loop, which cancels it") {
             throw std::runtime_error("nobody hears it");
             co_return;
         }));
+        auto held = on.start([]() -> task<> { co_await sleep_for(1h); });
+        holder.emplace(on.start(
+            [](running_task<void> inner) -> task<> {
+                co_await sleep_for(1h);
+                CHECK(inner.done());
+            },
+            std::move(held)));
         while (!ended->done() || !failed->done()) on.run_once();
     }
+    CHECK(holder->done());
     CHECK(unwound);
     CHECK(cut->done());
     CHECK_THROWS_AS(cut->result(), canceled_error);
