@@ -97,15 +97,23 @@ task<> accept_all(service& s, Listener& listener, const std::optional<tls_contex
     }
 }
 
+/// Tells the service which scope to cancel, as long as there is one: accepting may also end with an error.
+struct accepting_in {
+    accepting_in(service& s, cancel_scope& scope) noexcept : of(s) { of.accepting = &scope; }
+    accepting_in(const accepting_in&) = delete;
+    accepting_in& operator=(const accepting_in&) = delete;
+    ~accepting_in() { of.accepting = nullptr; }
+    service& of;
+};
+
 template <class Listener>
 task<> serve_until_stopped(service& s, Listener& listener, const std::optional<tls_context>& tls) {
     co_await with_group([&](task_group& group) -> task<> {
         co_await with_scope([&](cancel_scope& scope) -> task<> {
-            s.accepting = &scope;
+            const accepting_in until_left(s, scope);
             if (s.stopped) scope.cancel("the server was canceled");
             co_await accept_all(s, listener, tls, group);
         });
-        s.accepting = nullptr;
         listener.close();
         s.connections.drain();
         if (!co_await move_on_after(s.server.options.drain_time_max, group.join())) {

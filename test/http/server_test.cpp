@@ -418,3 +418,18 @@ TEST_CASE("a server that was moved from, no connection, and a name twice in a ro
     CHECK_THROWS_AS(web.get("/{a}/{a}", handler), http::error);
     CHECK_THROWS_AS(static_cast<void>(web.serve_connection(nullptr)), data_error);
 }
+
+TEST_CASE("a server whose listener fails ends with that error") {
+    // Bug: it then canceled the scope of accepting, which was gone.
+    http::server web;
+    run([&]() -> task<> {
+        tcp_listener listener = tcp_listener::bind("127.0.0.1", 0);
+        listener.close();
+        try {
+            co_await web.serve(std::move(listener));
+            FAIL("not refused");
+        } catch (const std::system_error& e) {
+            CHECK(e.code() == errc::closed);
+        }
+    });
+}
