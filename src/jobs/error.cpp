@@ -21,8 +21,6 @@ class category_of_jobs final : public std::error_category {
                 return "the job was stopped";
             case job_errc::expired:
                 return "the job's record has expired";
-            case job_errc::result_discarded:
-                return "the job keeps no result";
             case job_errc::id_in_use:
                 return "a job of that id waits or runs";
             case job_errc::invalid_id:

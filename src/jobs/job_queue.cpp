@@ -55,6 +55,9 @@ job_record make_record(const std::string& queue, const job_call& call, const cal
     if (o.ttl && *o.ttl <= seconds(0))
         throw_job_error(job_errc::invalid_option,
                         fmt::format("ttl is {} s; it is more than 0", o.ttl->count()));
+    if (o.delay && *o.delay < seconds(0))
+        throw_job_error(job_errc::invalid_option,
+                        fmt::format("delay is {} s; it is 0 or more", o.delay->count()));
     check_lifetime(o.result_ttl, "result_ttl");
     check_lifetime(o.failure_ttl, "failure_ttl");
     if (!o.meta.is_null() && !o.meta.is_dict()) throw_job_error(job_errc::invalid_option, "meta is no dict");

@@ -12,8 +12,7 @@ enum class job_errc {
     no_such_job,        ///< No record of that id: never made, expired or deleted.
     canceled,           ///< The job was canceled: it has no result.
     stopped,            ///< The job was stopped while it ran.
-    expired,            ///< Its record went before the result was read (ttl, result_ttl).
-    result_discarded,   ///< It finished, and result_ttl 0 keeps no result.
+    expired,            ///< Its record is gone: never made, ttl or result_ttl over, or result_ttl 0.
     id_in_use,          ///< A job of that id waits or runs.
     invalid_id,         ///< A job id may have letters, digits, '_' and '-'.
     invalid_queue,      ///< A queue's name may not be empty nor have commas or control bytes.

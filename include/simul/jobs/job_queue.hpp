@@ -65,7 +65,7 @@ class job_handle {
     /// Waits without polling; every 5 s it also looks whether the job still exists.
     /// Cancel: the job goes on; the result can be asked for again.
     /// Throws: std::system_error if the job failed with one (code and category kept), else job_failed;
-    ///         job_errc::canceled, stopped, expired or result_discarded where no result will come.
+    ///         job_errc::canceled, stopped or expired where no result will come.
     task<R> result() const { return read(store_, id_, after_); }
 
     /// What the store knows about it now; empty if its record is gone.
