@@ -88,8 +88,13 @@ int run_worker(const common_options& common, const worker_arguments& a) {
             });
         }
         for (const simul::module& m : modules) add_handlers_of(m, w);
-        const worker_report done = run_until_signaled(w);
-        exit_if_slots_were_lost(done, failed);
+        try {
+            run_until_signaled(w);
+        } catch (...) {  // reported below, unless waiting for the worker's threads would never end
+            if (w.lost_slots() == 0) throw;
+            exit_if_slots_were_lost(w, report(std::current_exception()));
+        }
+        exit_if_slots_were_lost(w, failed);
         return ok;
     } catch (...) {  // the edge of the program: recorded
         return report(std::current_exception());

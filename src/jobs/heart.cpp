@@ -53,8 +53,9 @@ void running_jobs::add(const job_record& job, const std::string& function, time_
 
 bool running_jobs::claim(const std::string& execution) {
     std::lock_guard lock(mutex_);
-    if (hanging_.erase(execution) != 0) {
-        lost_.fetch_sub(1, std::memory_order_relaxed);  // it came back after all
+    if (auto late = hanging_.find(execution); late != hanging_.end()) {
+        if (late->second) lost_.fetch_sub(1, std::memory_order_relaxed);  // it came back after all
+        hanging_.erase(late);
         return false;
     }
     auto found = entries_.find(execution);
@@ -77,11 +78,18 @@ std::vector<running_jobs::entry> running_jobs::claim_overdue(time_point now) {
             continue;
         }
         late.push_back(std::move(at->second));
-        hanging_[at->first] = true;
-        lost_.fetch_add(1, std::memory_order_relaxed);
+        hanging_[at->first] = false;
         at = entries_.erase(at);
     }
     return late;
+}
+
+void running_jobs::set_lost(const std::string& execution) {
+    std::lock_guard lock(mutex_);
+    auto found = hanging_.find(execution);
+    if (found == hanging_.end() || found->second) return;
+    found->second = true;
+    lost_.fetch_add(1, std::memory_order_relaxed);
 }
 
 std::vector<execution_outcome> running_jobs::take_all(const std::string&) {
@@ -269,9 +277,7 @@ task<void> heart::look_after(job_store& store, const worker_record& peer, wall_t
 }
 
 task<void> heart::write_off_overdue(job_store& store) {
-    std::vector<running_jobs::entry> late = jobs_.claim_overdue(clock::now());
-    if (late.empty()) co_return;
-    std::vector<execution_outcome> outcomes;
+    const std::vector<running_jobs::entry> late = jobs_.claim_overdue(clock::now());
     for (const running_jobs::entry& e : late) {
         execution_outcome o;
         o.job = e.job.id;
@@ -280,16 +286,16 @@ task<void> heart::write_off_overdue(job_store& store) {
         o.error = timeout_text(e.job, e.function, worker_.name);
         o.started_at = e.started;
         o.ended_at = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
-        outcomes.push_back(std::move(o));
+        written_off_.push_back(std::move(o));
         log_(fmt::format(
             "{}: job {}: {} hangs past its timeout of {} s; it is recorded as failed and its slot is lost",
             e.job.queue, e.job.id, e.function, e.job.timeout.count()));
     }
-    co_await store.finish(worker_.name, std::move(outcomes));
-    if (!told_too_many_ && jobs_.lost() >= options_.lost_slots_max && too_many_lost_) {
-        told_too_many_ = true;
-        worker_loop_.post([f = too_many_lost_] { f(); });
-    }
+    if (written_off_.empty()) co_return;
+    co_await store.finish(worker_.name, written_off_);  // where it fails, the next beat tries again
+    // Only now: the worker ends when nothing but lost slots is left.
+    for (const execution_outcome& o : std::exchange(written_off_, {})) jobs_.set_lost(o.execution);
+    worker_loop_.post(lost_slot_);
 }
 
 void heart::check_worker_loop() {

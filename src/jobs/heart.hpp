@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace simul {
@@ -45,8 +46,10 @@ class running_jobs {
         std::string execution;
         ~finishing() { jobs.drop(execution); }
     };
-    /// Claims and gives the entries past their time. Each costs a slot until its late end.
+    /// Claims and gives the entries past their time.
     std::vector<entry> claim_overdue(time_point now);
+    /// The failure of one of these is recorded: it costs a slot from now on until its late end.
+    void set_lost(const std::string& execution);
     /// Claims and gives whatever has no recorded outcome.
     std::vector<execution_outcome> take_all(const std::string& worker);
     std::vector<std::string> functions() const;
@@ -58,7 +61,7 @@ class running_jobs {
 
     mutable std::mutex mutex_;
     std::map<std::string, entry> entries_;
-    std::map<std::string, bool> hanging_;  // executions recorded by the heart whose function still runs
+    std::map<std::string, bool> hanging_;  // claimed as overdue, their function still runs; true: lost
     std::atomic<std::size_t> lost_{0};
 };
 
@@ -70,12 +73,14 @@ class heart {
     ~heart();
 
     /// Both are called on the worker's loop.
-    void on_too_many_lost(std::function<void()> f) { too_many_lost_ = std::move(f); }
+    void on_lost_slot(std::function<void()> f) { lost_slot_ = std::move(f); }
     /// Once, when the first sign of life was given and dead workers were looked for, or when that failed.
     void on_first_beat(std::function<void()> f) { first_beat_ = std::move(f); }
     void start();
     /// Joins the thread.
     void stop();
+    /// Failures that are not recorded yet. After stop().
+    std::vector<execution_outcome> take_written_off() { return std::exchange(written_off_, {}); }
     /// A job is due at that time of the store's clock. Threads: any.
     void note_due(wall_time t);
 
@@ -94,7 +99,7 @@ class heart {
     running_jobs& jobs_;
     loop_handle worker_loop_;
     std::function<void(std::string_view)> log_;
-    std::function<void()> too_many_lost_;
+    std::function<void()> lost_slot_;
     std::function<void()> first_beat_;
 
     std::mutex mutex_;  // guards what follows up to the thread
@@ -108,7 +113,7 @@ class heart {
     time_point last_rq_records_{};
     time_point last_clean_{};
     bool lost_store_ = false;
-    bool told_too_many_ = false;
+    std::vector<execution_outcome> written_off_;  // not yet recorded
     std::shared_ptr<std::atomic<std::int64_t>> pong_ = std::make_shared<std::atomic<std::int64_t>>(0);
     bool told_blocked_ = false;
     std::int64_t ping_ = 0;

@@ -18,6 +18,7 @@
 
 #include "jobs/failure_text.hpp"
 #include "jobs/heart.hpp"
+#include "jobs/thread_run.hpp"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -405,10 +406,14 @@ struct worker::impl {
         return std::min<std::size_t>(n, 1000);
     }
 
-    task<void> wait_for_slot() {
+    // Jobs that may still end by themselves.
+    std::size_t busy() const { return running - std::min(running, shared.lost()); }
+
+    task<void> wait_for_slot_end() {
         slot_free.reset();
-        co_await race(slot_free.wait(), stop_asked.wait());
+        co_await slot_free.wait();
     }
+    task<void> wait_for_slot() { co_await race(wait_for_slot_end(), stop_asked.wait()); }
 
     task<void> take_jobs(task_group& jobs) {
         std::chrono::milliseconds leave_alone(500);
@@ -441,9 +446,9 @@ struct worker::impl {
                 continue;
             }
             if (options.burst) {
-                if (running == 0 && looked_for_dead.is_set())
+                if (busy() == 0 && looked_for_dead.is_set())
                     break;  // what ran has ended and put nothing new on the queues, and no dead worker has
-                if (running == 0)
+                if (busy() == 0)
                     co_await race(looked_for_dead.wait(), stop_asked.wait());
                 else
                     co_await wait_for_slot();
@@ -470,18 +475,46 @@ struct worker::impl {
     task<void> serve() {
         co_await with_group([this](task_group& jobs) -> task<void> {
             group = &jobs;
+            served.reset();
+            given_up.reset();
+            jobs.spawn(&impl::watch_group, this);
             for (const std::string& q : options.queues)
                 log(fmt::format("Cleaning registries for queue: {}", q));
             co_await trying_until_stop([&] { return store->maintain(options.name, options.queues, true); });
             co_await take_jobs(jobs);
+            while (busy() > 0) co_await wait_for_slot_end();
+            if (running > 0) {
+                log(fmt::format("{} of the jobs hang in their threads; this worker ends without them",
+                                running));
+                jobs.cancel("its function hangs");
+            }
+            served.set();
             co_await jobs.join();
         });
         group = nullptr;
     }
 
+    // Ends with the group, and tells the functions' callers that nobody waits any more.
+    task<void> watch_group() {
+        struct at_end {
+            async_event& given_up;
+            ~at_end() { given_up.set(); }
+        } guard{given_up};
+        co_await served.wait();
+    }
+
+    void lost_slot() {
+        slot_free.set();  // there is something to look at
+        if (stop_asked.is_set() || shared.lost() < std::min(options.lost_slots_max, slots())) return;
+        log(fmt::format("{} jobs hang and hold their slots; this worker ends", shared.lost()));
+        stop_asked.set();
+    }
+
     task<void> leave() {
         group = nullptr;
         the_heart->stop();
+        const std::vector<execution_outcome> late = the_heart->take_written_off();
+        if (!late.empty()) co_await store->finish(options.name, late);
         std::vector<execution_outcome> back = shared.take_all(options.name);
         if (!back.empty()) {
             report.handed_back += back.size();
@@ -507,19 +540,15 @@ struct worker::impl {
                                                     [this](std::string_view line) { log(line); });
         // They may lie in the loop's inbox when the worker is gone.
         std::weak_ptr<impl> me = alive;
-        the_heart->on_too_many_lost([me] {
-            auto self = me.lock();
-            if (!self) return;
-            self->log(
-                fmt::format("{} jobs hang and hold their slots; this worker ends", self->shared.lost()));
-            self->stop_asked.set();
+        the_heart->on_lost_slot([me] {
+            if (auto self = me.lock()) self->lost_slot();
         });
         the_heart->on_first_beat([me] {
             if (auto self = me.lock()) self->looked_for_dead.set();
         });
         the_heart->start();
         co_await finally(serve(), [this] { return leave(); });
-        report.lost_slots = shared.lost();
+        report.lost_slots = abandoned;
         log(fmt::format("Worker {}: done, quitting", options.name));
         co_return report;
     }
@@ -554,7 +583,10 @@ struct worker::impl {
     std::size_t taken_total = 0;
     std::deque<std::string> skip;  // ids handed back as unknown, the newest last
     std::unordered_set<std::string> told_unknown;
-    async_event slot_free;
+    std::size_t abandoned = 0;  // functions that run on in their threads
+    async_event slot_free;      // or lost
+    async_event served;         // what was taken has ended
+    async_event given_up;       // nobody waits for functions in threads any more
     async_event stop_asked;
     async_event looked_for_dead;  // by the heart's first beat
     int stops = 0;
@@ -581,10 +613,13 @@ void worker::need_processes() {
     if (impl_->options.processes == nullptr && !impl_->own_processes)
         impl_->own_processes = std::make_unique<process_pool>();
 }
-thread_pool& worker::threads() {
-    if (impl_->options.threads != nullptr) return *impl_->options.threads;
-    if (!impl_->own_threads) impl_->own_threads = std::make_unique<thread_pool>();
-    return *impl_->own_threads;
+task<value> worker::on_thread(std::function<value()> f) {
+    thread_pool* pool = impl_->options.threads;
+    if (pool == nullptr) {
+        if (!impl_->own_threads) impl_->own_threads = std::make_unique<thread_pool>();
+        pool = impl_->own_threads.get();
+    }
+    return detail::run_on_thread(*pool, std::move(f), impl_->given_up, impl_->abandoned);
 }
 process_pool& worker::processes() {
     return impl_->options.processes != nullptr ? *impl_->options.processes : *impl_->own_processes;
@@ -592,6 +627,7 @@ process_pool& worker::processes() {
 
 task<worker_report> worker::run() { co_return co_await impl_->run(); }
 void worker::stop() { impl_->stop(); }
+std::size_t worker::lost_slots() const noexcept { return impl_->abandoned; }
 void worker::log(std::string_view line) { impl_->log(line); }
 const worker_options& worker::options() const noexcept { return impl_->options; }
 job_store& worker::store() noexcept { return *impl_->store; }

@@ -30,22 +30,21 @@ worker_report run_until_signaled(worker& w) {
     });
 }
 
-void exit_if_slots_were_lost(const worker_report& report, int status) noexcept {
-    if (report.lost_slots == 0) return;
+void exit_if_slots_were_lost(const worker& w, int status) noexcept {
+    if (w.lost_slots() == 0) return;
     std::fflush(nullptr);
     std::_Exit(status == 0 ? 1 : status);
 }
 
 int worker_main(worker& w) {
-    worker_report report;
     int status = 0;
     try {
-        report = run_until_signaled(w);
+        run_until_signaled(w);
     } catch (const std::exception& e) {  // the edge of the program: reported here
         std::fputs(fmt::format("simul: {}\n", e.what()).c_str(), stderr);
         status = 1;
     }
-    exit_if_slots_were_lost(report, status);
+    exit_if_slots_were_lost(w, status);
     return status;
 }
 

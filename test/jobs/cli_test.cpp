@@ -321,6 +321,28 @@ TEST_CASE("a job that ends its worker runs again, and is set aside after the thi
     CHECK(json::parse(sh.run("job overflows --json").output)["status"].as_string() == "started");
 }
 
+TEST_CASE("a worker ends although functions hang in its threads, and they are recorded as failed") {
+    // It waited for them for ever, whatever it was told.
+    shell sh;
+    for (const char* id : {"one", "two", "three"})
+        REQUIRE(sh.run(fmt::format("enqueue --job-id {} --timeout 1 trouble.hangs", id)).status == 0);
+    REQUIRE(sh.run("enqueue --job-id good mymodule.later :4").status == 0);
+    ended e = sh.run("worker --burst --concurrency 4 --module " + sh.module("good"));
+    CHECK_MESSAGE(e.status == 1, e.output);
+    CHECK_MESSAGE(contains(e.output, "trouble.hangs hangs past its timeout of 1 s; it is recorded as failed"),
+                  e.output);
+    // As many as there are threads; one that never got a thread fails at its timeout.
+    CHECK_MESSAGE(contains(e.output, " of the jobs hang in their threads; this worker ends without them"),
+                  e.output);
+    for (const char* id : {"one", "two", "three"}) {
+        value record = json::parse(sh.run(fmt::format("job --json {}", id)).output);
+        CHECK(record["status"].as_string() == "failed");
+        CHECK(contains(record["results"][0]["error"].as_string(),
+                       "Task exceeded maximum timeout value (1 seconds)"));
+    }
+    CHECK(json::parse(sh.run("job --json good").output)["status"].as_string() == "finished");
+}
+
 TEST_CASE("a module that cannot be used is refused with the reason, before anything else happens") {
     shell sh;
     std::ofstream(sh.folder() / "text.so") << "no library";

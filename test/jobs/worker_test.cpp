@@ -1,4 +1,6 @@
 #include <simul/core/all.hpp>
+#include <simul/core/call_context.hpp>
+#include <simul/core/scopes.hpp>
 #include <simul/jobs/error.hpp>
 #include <simul/jobs/job_queue.hpp>
 #include <simul/jobs/worker.hpp>
@@ -195,7 +197,7 @@ TEST_CASE("a job that fails is tried again, at once or after its pause") {
     });
 }
 
-TEST_CASE("a job that runs too long fails with RQ's words; one that cannot be stopped loses its slot") {
+TEST_CASE("a job that runs too long fails with RQ's words; a function's late result is dropped") {
     places at;
     on_loop([&]() -> task<> {
         job_queue queue(at.sqlite());
@@ -213,15 +215,112 @@ TEST_CASE("a job that runs too long fails with RQ's words; one that cannot be st
         std::vector<std::string> lines;
         worker_options o = quiet(&lines);
         o.timeout_grace = std::chrono::milliseconds(100);
-        auto hangs = co_await queue.with(one_second).enqueue(nap, 2.0);
+        std::atomic<bool> recorded{false};
+        auto hangs = co_await queue.with(one_second).enqueue(nap, 0.0);
+        auto other = co_await queue.enqueue(twice, 4);
+        o.concurrency = 2;
         worker blocked(at.sqlite(), o);
-        blocked.handle(nap, [](double s) { std::this_thread::sleep_for(std::chrono::duration<double>(s)); });
+        blocked.handle(nap, [&](double) {
+            while (!recorded) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        });
+        blocked.handle(twice, [&](int n) -> task<int> {  // the worker goes on until the late result is there
+            CHECK(text_of(co_await error_of(hangs)) ==
+                  "rq.timeouts.JobTimeoutException: Task exceeded maximum timeout value (1 seconds)");
+            recorded = true;
+            while (!any_line(lines, "late result")) co_await sleep_for(std::chrono::milliseconds(5));
+            co_return 2 * n;
+        });
         worker_report report = co_await blocked.run();
-        CHECK(text_of(co_await error_of(hangs)) ==
-              "rq.timeouts.JobTimeoutException: Task exceeded maximum timeout value (1 seconds)");
+        CHECK(co_await other.result() == 8);
         CHECK(report.lost_slots == 0);  // it came back in the end
         CHECK(any_line(lines, "hangs past its timeout"));
-        CHECK(any_line(lines, "late result"));
+    });
+}
+
+TEST_CASE("a worker does not wait for functions that hang, and says how many it left behind") {
+    places at;
+    std::atomic<bool> go_on{false};
+    std::vector<std::string> lines;
+    on_loop([&]() -> task<> {
+        job_queue queue(at.sqlite());
+        call_options one_second;
+        one_second.timeout = seconds(1);
+        auto hangs = co_await queue.with(one_second).enqueue(nap, 0.0);
+        worker_options o = quiet(&lines);
+        o.burst = false;
+        o.concurrency = 1;  // no slot is left then, so the worker ends
+        o.timeout_grace = std::chrono::milliseconds(50);
+        worker w(at.sqlite(), o);
+        w.handle(nap, [&](double) {
+            while (!go_on) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        });
+        worker_report report = co_await w.run();
+        CHECK(report.lost_slots == 1);
+        CHECK(w.lost_slots() == 1);
+        CHECK(text_of(co_await error_of(hangs)) ==
+              "rq.timeouts.JobTimeoutException: Task exceeded maximum timeout value (1 seconds)");
+        go_on = true;  // the worker's own pool waits for its threads
+    });
+    CHECK(any_line(lines, "1 jobs hang and hold their slots; this worker ends"));
+    CHECK(any_line(lines, "1 of the jobs hang in their threads; this worker ends without them"));
+}
+
+TEST_CASE("the second stop, and a cancel of run, hand back jobs whose functions go on in their threads") {
+    places at;
+    for (bool by_stop : {true, false}) {
+        std::atomic<bool> go_on{false}, began{false};
+        on_loop([&]() -> task<> {
+            job_queue queue(at.sqlite());
+            auto handle = co_await queue.enqueue(nap, 0.0);
+            worker_options o = quiet();
+            o.burst = false;
+            worker w(at.sqlite(), o);
+            w.handle(nap, [&](double) {
+                began = true;
+                while (!go_on) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+            });
+            co_await with_scope([&](cancel_scope& scope) -> task<> {
+                auto stops = [&]() -> task<> {
+                    while (!began) co_await sleep_for(std::chrono::milliseconds(5));
+                    if (by_stop) {
+                        w.stop();
+                        w.stop();
+                    } else {
+                        scope.cancel("not wanted any more");
+                    }
+                };
+                co_await all(w.run(), stops());
+            });
+            CHECK(w.lost_slots() == 1);
+            auto record = co_await handle.record();
+            CHECK(record->status == job_status::queued);
+            CHECK(record->deaths == 0);
+            go_on = true;
+            co_await handle.cancel();
+        });
+    }
+}
+
+TEST_CASE("a function on a thread sees the deadline of its job, and one that stops in time is timed out") {
+    places at;
+    on_loop([&]() -> task<> {
+        job_queue queue(at.sqlite());
+        call_options one_second;
+        one_second.timeout = seconds(1);
+        auto handle = co_await queue.with(one_second).enqueue(nap, 0.0);
+        worker w(at.sqlite(), quiet());
+        w.handle(nap, [](double) {
+            CHECK(here().deadline().has_value());
+            for (;;) {
+                here().throw_if_canceled();
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            }
+        });
+        worker_report report = co_await w.run();
+        CHECK(report.failed == 1);
+        CHECK(report.lost_slots == 0);
+        CHECK(text_of(co_await error_of(handle)) ==
+              "rq.timeouts.JobTimeoutException: Task exceeded maximum timeout value (1 seconds)");
     });
 }
 

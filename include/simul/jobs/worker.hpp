@@ -67,7 +67,8 @@ struct worker_options {
     int deaths_max = 3;
     /// Run again what RQ clients enqueued when its worker died; RQ itself would record a failure.
     bool rerun_rq_jobs = false;
-    /// Jobs that hang past timeout and grace hold their slot for good; with so many the worker ends.
+    /// Functions that hang in a thread past timeout and grace hold their slot for good; with so many, or when
+    /// no slot is left, the worker takes nothing more and ends as soon as the other jobs have ended.
     std::size_t lost_slots_max = 3;
 
     /// Receives the worker's log, line by line without the time. Default: stdout as "HH:MM:SS LINE".
@@ -82,7 +83,7 @@ struct worker_report {
     std::size_t succeeded = 0;
     std::size_t failed = 0;  ///< Runs that failed, tried again or not.
     std::size_t handed_back = 0;
-    std::size_t lost_slots = 0;  ///< Jobs that still hang: the process should end without waiting for them.
+    std::size_t lost_slots = 0;  ///< As worker::lost_slots().
 };
 
 /// The job that the calling coroutine runs in; null elsewhere. Lifetime: the job's run.
@@ -151,9 +152,15 @@ class worker {
     /// waited for.
     task<worker_report> run();
 
-    /// The first call lets what runs come to its end and takes nothing more; the second one hands what runs
-    /// back to its queues and cancels it. On the loop of run().
+    /// The first call lets what runs come to its end and takes nothing more; it does not wait for functions
+    /// that hang. The second one hands what runs back to its queues and cancels it; functions in threads,
+    /// which cannot be canceled, are left behind. To cancel run() is like the second call. On the loop of
+    /// run().
     void stop();
+    /// Functions that still run in threads of the pool although run() has ended: those that hang past their
+    /// timeout, and those that were handed back. The pool's destructor waits for them, so the process should
+    /// end without it (exit_if_slots_were_lost).
+    std::size_t lost_slots() const noexcept;
     /// Writes one line to the worker's log.
     void log(std::string_view line);
 
@@ -171,7 +178,7 @@ class worker {
 
     void add(std::string name, job_kind kind, body f);
     void need_processes();
-    thread_pool& threads();
+    task<value> on_thread(std::function<value()> f);
     process_pool& processes();
 
     template <class R, class... A, class F>
@@ -188,16 +195,16 @@ class worker {
     template <class R, class... A, class F>
     static task<value> run_on_thread(worker* w, job<R(A...)> j, std::shared_ptr<F> f, job_call c) {
         auto arguments = j.bind(c);
-        auto call = [f, arguments = std::move(arguments)]() mutable -> value {
+        auto shared = std::make_shared<decltype(arguments)>(std::move(arguments));
+        co_return co_await w->on_thread([f, shared]() -> value {
             if constexpr (std::is_void_v<R>) {
-                std::apply([&](auto&... a) { (*f)(std::move(a)...); }, arguments);
+                std::apply([&](auto&... a) { (*f)(std::move(a)...); }, *shared);
                 return {};
             } else {
-                R result = std::apply([&](auto&... a) -> R { return (*f)(std::move(a)...); }, arguments);
+                R result = std::apply([&](auto&... a) -> R { return (*f)(std::move(a)...); }, *shared);
                 return to_value(result);
             }
-        };
-        co_return co_await w->threads().run(std::move(call));
+        });
     }
     template <class R, class... A, class F>
     static task<value> run_isolated(worker* w, job<R(A...)> j, F f, job_call c) {
@@ -225,8 +232,8 @@ worker_report run_until_signaled(worker& w);
 int worker_main(worker& w);
 
 /// For programs that call run_until_signaled themselves: ends the program with `status` (1 if it is 0) if
-/// jobs still hang in their threads, because waiting for those would make the worker hang too; else does
-/// nothing.
-void exit_if_slots_were_lost(const worker_report& report, int status) noexcept;
+/// functions still run in threads (worker::lost_slots), because waiting for those would make the program hang
+/// too; else does nothing.
+void exit_if_slots_were_lost(const worker& w, int status) noexcept;
 
 }  // namespace simul

@@ -24,6 +24,10 @@ struct thread_pool_options {
     std::string name = "simul-pool";
 };
 
+namespace detail {
+struct thread_pool_access;
+}
+
 /// What a pool does now and has done.
 struct thread_pool_statistics {
     std::size_t threads = 0;     ///< started
@@ -93,8 +97,16 @@ class thread_pool {
     thread_pool_statistics statistics();
 
   private:
+    friend detail::thread_pool_access;
     detail::thread_queue queue_;
     detail::pool_loops loops_;
 };
+
+namespace detail {
+/// For other layers that queue functions without a task that waits.
+struct thread_pool_access {
+    static thread_queue& queue(thread_pool& pool) noexcept { return pool.queue_; }
+};
+}  // namespace detail
 
 }  // namespace simul

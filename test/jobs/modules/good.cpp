@@ -7,6 +7,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 namespace {
 
@@ -20,6 +21,7 @@ inline constexpr simul::job<void()> overflows{"trouble.overflows"};
 inline constexpr simul::job<void()> overflows_alone{"trouble.overflows_alone"};
 inline constexpr simul::job<void()> sleeps{"trouble.sleeps"};
 inline constexpr simul::job<void()> sleeps_alone{"trouble.sleeps_alone"};
+inline constexpr simul::job<void()> hangs{"trouble.hangs"};
 
 int count(std::string text) {
     std::istringstream words(text);
@@ -56,6 +58,7 @@ void add_handlers(simul::worker& w) {
     w.handle(overflows_alone, simul::isolated(&overflow));
     w.handle(sleeps, &sleep_long);
     w.handle(sleeps_alone, simul::isolated(&sleep_long));
+    w.handle(hangs, [] { std::this_thread::sleep_for(std::chrono::hours(1)); });
 }
 
 }  // namespace
