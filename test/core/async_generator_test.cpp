@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -116,4 +117,57 @@ TEST_CASE("two tasks that ask the same async_generator at once: the second gets 
         CHECK(std::move(first).value() == 1);
         CHECK(contains(text_thrown_by([&] { std::move(second).value(); }), "another task waits"));
     });
+}
+
+#ifndef NDEBUG
+TEST_CASE("an async_generator that is destroyed or moved under a task that awaits next is an assertion") {
+    // Bug: the task waited for ever, and the deadlock that was reported named a defect of the library.
+    const auto destroyed = death_by([] {
+        run_virtual([]() -> task<> {
+            std::optional<async_generator<int>> g(ticks(3));
+            co_await all([&]() -> task<> { co_await g->next(); }(),
+                         [&]() -> task<> {
+                             co_await sleep_for(500ms);
+                             g.reset();
+                         }());
+        });
+    });
+    CHECK(destroyed.signal == SIGABRT);
+    CHECK_MESSAGE(contains(destroyed.errors, "destroyed while a task awaits next()"), destroyed.errors);
+    const auto moved = death_by([] {
+        run_virtual([]() -> task<> {
+            auto g = ticks(3);
+            co_await all([&]() -> task<> { co_await g.next(); }(),
+                         [&]() -> task<> {
+                             co_await sleep_for(500ms);
+                             auto other = std::move(g);
+                         }());
+        });
+    });
+    CHECK(moved.signal == SIGABRT);
+    CHECK_MESSAGE(contains(moved.errors, "moved or destroyed"), moved.errors);
+}
+#endif
+
+TEST_CASE("a task that awaits next() may be destroyed with its generator as it is") {
+    counted::reset();
+    struct never {
+        bool await_ready() const { return false; }
+        void await_suspend(std::coroutine_handle<>) const {}
+        void await_resume() const {}
+    };
+    {
+        virtual_loop on{{.on_error = [](std::exception_ptr, std::string_view) {}}};
+        auto running = on.start([]() -> task<> {
+            auto g = [](counted) -> async_generator<int> {
+                co_await never();
+                co_yield 1;
+            }({});
+            co_await g.next();
+        });
+        on.run_once();
+        CHECK(counted::live == 1);
+    }
+    CHECK(counted::live == 0);
+    CHECK(counted::destroyed_twice == 0);
 }

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <memory>
+#include <string>
 #include <vector>
 
 #include <simul/core/all.hpp>
@@ -98,3 +100,18 @@ TEST_CASE("a lock that was handed to a task canceled before its turn goes to the
         CHECK_FALSE(mutex.locked());
     });
 }
+
+#ifndef NDEBUG
+TEST_CASE("an async_mutex that is destroyed while it is held is an assertion") {
+    // Bug: its lock released it afterwards, in memory that was freed.
+    const death its_end = death_by([] {
+        run_virtual([]() -> task<> {
+            auto mutex = std::make_unique<async_mutex>();
+            auto lock = co_await mutex->lock();
+            mutex.reset();
+        });
+    });
+    CHECK(its_end.signal == SIGABRT);
+    CHECK_MESSAGE(its_end.errors.find("destroyed while it is held") != std::string::npos, its_end.errors);
+}
+#endif

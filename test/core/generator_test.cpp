@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <memory>
+#include <optional>
 #include <ranges>
 #include <string>
 #include <vector>
@@ -210,4 +211,53 @@ TEST_CASE("a generator can be moved, also between two values, and yields what ca
     CHECK_FALSE(a.next());
     a = std::move(b);
     CHECK(**a.next() == 3);
+}
+
+TEST_CASE("a generator that its own body destroys or moves ends the program, and says why") {
+    // Bug: the frame was gone when the body went on.
+    const auto destroyed = death_by([] {
+        std::optional<generator<int>> g;
+        g.emplace([](std::optional<generator<int>>& me) -> generator<int> {
+            me.reset();
+            co_yield 1;
+        }(g));
+        g->next();
+    });
+    CHECK(destroyed.signal == SIGABRT);
+    const auto moved = death_by([] {
+        generator<int>* self = nullptr;
+        auto g = [](generator<int>*& me) -> generator<int> {
+            auto other = std::move(*me);
+            co_yield 1;
+        }(self);
+        self = &g;
+        g.next();
+    });
+    CHECK(moved.signal == SIGABRT);
+#ifndef NDEBUG
+    CHECK_MESSAGE(contains(destroyed.errors, "moved or destroyed by its own body"), destroyed.errors);
+    CHECK_MESSAGE(contains(moved.errors, "moved or destroyed by its own body"), moved.errors);
+#endif
+}
+
+TEST_CASE("a destructor that throws while its generator is destroyed ends the program") {
+    // Bug: the frame that was being destroyed went on to its final suspension.
+    struct throws {
+        ~throws() noexcept(false) { throw std::runtime_error("from a destructor"); }
+    };
+    const auto its_end = death_by([] {
+        auto g = []() -> generator<int> {
+            const throws local;
+            co_yield 1;
+        }();
+        g.next();
+    });
+    CHECK(its_end.signal == SIGABRT);
+    // In a body that runs to its end it is an error like others.
+    auto g = []() -> generator<int> {
+        const throws local;
+        co_yield 1;
+    }();
+    g.next();
+    CHECK(text_thrown_by([&] { g.next(); }) == "from a destructor");
 }

@@ -1,7 +1,14 @@
 #pragma once
 
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
+#include <cstdio>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -50,6 +57,35 @@ struct at_end {
     ~at_end() { f(); }
     F f;
 };
+
+/// How a program ended that did `f`: the signal (0: none), and what it wrote to stderr. For misuse that has
+/// to end it.
+struct death {
+    int signal = 0;
+    std::string errors;
+};
+inline death death_by(const std::function<void()>& f) {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
+    std::fflush(nullptr);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        std::signal(SIGABRT, SIG_DFL);
+        ::dup2(ends[1], STDERR_FILENO);
+        f();
+        ::_exit(0);
+    }
+    ::close(ends[1]);
+    death result;
+    std::array<char, 256> buffer{};
+    for (ssize_t size = 0; (size = ::read(ends[0], buffer.data(), buffer.size())) > 0;)
+        result.errors.append(buffer.data(), static_cast<std::size_t>(size));
+    ::close(ends[0]);
+    int status = 0;
+    if (child < 0 || ::waitpid(child, &status, 0) != child) throw std::runtime_error("fork");
+    if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
+    return result;
+}
 
 /// Runs `f` on a fresh virtual loop; gives its result.
 template <class F>

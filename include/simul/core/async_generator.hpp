@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cassert>
 #include <coroutine>
 #include <exception>
 #include <optional>
@@ -50,38 +51,44 @@ class [[nodiscard("await it: co_await g.next()")]] next_operation final
     : public awaiter_base,
       public result_waiter<std::optional<T>> {
   public:
-    explicit next_operation(async_generator<T>& source) noexcept : source_(source) {}
+    explicit next_operation(async_generator<T>& source) noexcept : source_(&source) {}
+    next_operation(next_operation&& other) noexcept
+        : awaiter_base(), result_waiter<std::optional<T>>(), source_(other.source_) {}
+    ~next_operation() {
+        if (source_ != nullptr && source_->running_ == this) source_->running_ = nullptr;
+    }
 
-    bool await_ready() const noexcept { return source_.promise_ == nullptr; }
+    bool await_ready() const noexcept { return source_->promise_ == nullptr; }
     template <class Promise>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> consumer) {
         static_assert(std::is_base_of_v<promise_base, Promise>, "await it in a simul::task");
-        if (source_.running_)
+        if (source_->running_ != nullptr)
             throw std::system_error(make_error_code(errc::wrong_state),
                                     "async_generator::next: another task waits for its next value already");
-        source_.running_ = true;
+        source_->running_ = this;
         this->continuation = consumer;
         this->parent = &consumer.promise();
-        promise_base& promise = *source_.promise_;
+        promise_base& promise = *source_->promise_;
         promise.waiter_ = this;
         promise.scope_ = this->parent->scope_;  // it runs in the scope of whoever asks
         return promise.scope_->on().transfer(promise.handle());
     }
     std::optional<T> await_resume() {
-        if (source_.promise_ == nullptr) return std::nullopt;
-        source_.running_ = false;
-        if (this->result_.has_error() || !this->result_.value().has_value()) source_.drop();
+        if (source_->promise_ == nullptr) return std::nullopt;
+        source_->running_ = nullptr;
+        if (this->result_.has_error() || !this->result_.value().has_value()) source_->drop();
         return std::move(this->result_).value();
     }
 
   private:
+    friend async_generator<T>;
     promise_base* child_stopped(promise_base& child) noexcept override {
         child.destroy();
-        source_.promise_ = nullptr;
-        source_.running_ = false;
+        source_->promise_ = nullptr;
+        source_->running_ = nullptr;
         return this->parent;
     }
-    async_generator<T>& source_;
+    async_generator<T>* source_;  // null when it was destroyed under this operation
 };
 
 }  // namespace detail
@@ -91,24 +98,25 @@ class [[nodiscard("await it: co_await g.next()")]] next_operation final
 ///   while (auto line = co_await lines.next()) use(*line);
 ///
 /// Each step runs in the scope (deadline, cancel, values) of the task that asks for it.
-/// Lifetime: movable while no next() is under way. The destructor destroys the frame where it is suspended; a
-/// generator whose clean-up must wait takes its resource as a parameter, and the resource is opened through
-/// `with`. Cancel:   a canceled next() destroys the generator; later calls give nothing. Threads:  one loop,
-/// one consumer at a time.
+/// Lifetime: neither moved nor destroyed while a next() is under way. The destructor destroys the frame where
+/// it is suspended; a generator whose clean-up must wait takes its resource as a parameter, and the resource
+/// is opened through `with`. Cancel:   a canceled next() destroys the generator; later calls give nothing.
+/// Threads:  one loop, one consumer at a time.
 template <class T>
 class [[nodiscard]] async_generator {
   public:
     using promise_type = detail::async_generator_promise<T>;
 
-    async_generator(async_generator&& other) noexcept : promise_(std::exchange(other.promise_, nullptr)) {}
+    async_generator(async_generator&& other) noexcept
+        : promise_(std::exchange(other.unused().promise_, nullptr)) {}
     async_generator& operator=(async_generator&& other) noexcept {
         if (this != &other) {
-            drop();
-            promise_ = std::exchange(other.promise_, nullptr);
+            unused().drop();
+            promise_ = std::exchange(other.unused().promise_, nullptr);
         }
         return *this;
     }
-    ~async_generator() { drop(); }
+    ~async_generator() { unused().drop(); }
 
     /// The next value, or nothing at the end. Throws what the generator throws; it has then ended.
     auto next() { return detail::next_operation<T>(*this); }
@@ -118,12 +126,19 @@ class [[nodiscard]] async_generator {
     friend detail::next_operation<T>;
     explicit async_generator(promise_type& promise) noexcept : promise_(&promise) {}
 
+    /// For what must not happen under a task that waits: it would wait for ever.
+    async_generator& unused() noexcept {
+        assert(running_ == nullptr && "an async_generator was moved or destroyed while a task awaits next()");
+        if (running_ != nullptr) std::exchange(running_, nullptr)->source_ = nullptr;
+        return *this;
+    }
+
     void drop() noexcept {
         if (promise_ != nullptr) std::exchange(promise_, nullptr)->destroy();
     }
 
     detail::promise_base* promise_;
-    bool running_ = false;
+    detail::next_operation<T>* running_ = nullptr;
 };
 
 namespace detail {

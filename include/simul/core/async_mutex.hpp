@@ -40,7 +40,10 @@ class async_mutex {
     async_mutex() = default;
     async_mutex(const async_mutex&) = delete;
     async_mutex& operator=(const async_mutex&) = delete;
-    ~async_mutex() { assert(waiters_.empty() && "an async_mutex was destroyed while tasks wait for it"); }
+    ~async_mutex() {
+        assert(waiters_.empty() && "an async_mutex was destroyed while tasks wait for it");
+        assert(!locked_ && "an async_mutex was destroyed while it is held");
+    }
 
     class lock_operation;
     lock_operation lock() noexcept;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cassert>
 #include <coroutine>
 #include <cstddef>
 #include <exception>
@@ -39,6 +40,7 @@ struct generator_promise {
     std::optional<sent_type> sent;
     std::exception_ptr thrown_in;
     std::exception_ptr failure;
+    bool destroying = false;  // by the generator, where it is suspended
 
     struct yield_awaiter {
         generator_promise& promise;
@@ -62,7 +64,11 @@ struct generator_promise {
         return {*this};
     }
     void return_void() const noexcept {}
-    void unhandled_exception() noexcept { failure = std::current_exception(); }
+    /// A destructor that throws while the frame is destroyed comes here too; there is nowhere to go on then.
+    void unhandled_exception() noexcept {
+        if (destroying) std::terminate();
+        failure = std::current_exception();
+    }
 
     /// A generator does not wait; what waits is an async_generator.
     template <class A>
@@ -87,8 +93,10 @@ struct generator_promise {
 ///
 /// next(), send() and throw_in() give what the generator yields (optional<Yield>, or for void: bool), and
 /// empty (false) once it has ended. What it throws is thrown by the call that ran it. Lifetime: movable, not
-/// copyable. The destructor only destroys: it runs destructors, not handlers; close() first where those
-/// matter. Threads: any, one at a time.
+/// copyable; its own body must neither move nor destroy it (that ends the program). The destructor only
+/// destroys: it runs destructors, not handlers; close() first where those matter. A destructor in the body
+/// that throws there ends the program, as one that throws during another exception does.
+/// Threads: any, one at a time.
 template <class Yield, class Send>
 class [[nodiscard]] generator {
     using promise = detail::generator_promise<Yield, Send>;
@@ -99,11 +107,12 @@ class [[nodiscard]] generator {
     using result_type = std::conditional_t<std::is_void_v<Yield>, bool, std::optional<Yield>>;
 
     generator(generator&& other) noexcept
-        : handle_(std::exchange(other.handle_, nullptr)), state_(std::exchange(other.state_, state::ended)) {}
+        : handle_(std::exchange(other.not_running().handle_, nullptr)),
+          state_(std::exchange(other.state_, state::ended)) {}
     generator& operator=(generator&& other) noexcept {
         if (this != &other) {
             drop();
-            handle_ = std::exchange(other.handle_, nullptr);
+            handle_ = std::exchange(other.not_running().handle_, nullptr);
             state_ = std::exchange(other.state_, state::ended);
         }
         return *this;
@@ -222,6 +231,7 @@ class [[nodiscard]] generator {
         handle_.resume();
         if (handle_.done()) {
             std::exception_ptr failure = std::exchange(p.failure, nullptr);
+            state_ = state::ended;
             drop();
             if (failure) std::rethrow_exception(failure);
             return result_type{};
@@ -233,9 +243,20 @@ class [[nodiscard]] generator {
             return std::move(p.yielded);
     }
 
+    /// Moving or destroying a generator in its own body would take the frame away under the body.
+    generator& not_running() noexcept {
+        if (state_ == state::running) {
+            assert(!"a generator was moved or destroyed by its own body");
+            std::terminate();
+        }
+        return *this;
+    }
+
     void drop() noexcept {
-        state_ = state::ended;
-        if (handle_) std::exchange(handle_, nullptr).destroy();
+        not_running().state_ = state::ended;
+        if (!handle_) return;
+        handle_.promise().destroying = true;
+        std::exchange(handle_, nullptr).destroy();
     }
 
     handle_type handle_;
