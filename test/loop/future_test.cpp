@@ -65,6 +65,24 @@ TEST_CASE("a promise is kept once: the second time is an error, or false") {
     CHECK(code_thrown_by([&] { p.set_value(3); }) == errc::wrong_state);
 }
 
+TEST_CASE("a promise or future that was moved from says so") {
+    // Bug: a null pointer was followed.
+    promise<int> p;
+    auto f = p.get_future();
+    promise<int> q = std::move(p);
+    CHECK(code_thrown_by([&] { p.set_value(1); }) == errc::wrong_state);
+    CHECK(code_thrown_by([&] { p.set_error(nullptr); }) == errc::wrong_state);
+    CHECK(code_thrown_by([&] { p.try_set_value(1); }) == errc::wrong_state);
+    CHECK(code_thrown_by([&] { p.try_set_error(nullptr); }) == errc::wrong_state);
+    promise<int> unused;
+    promise<int> other = std::move(unused);
+    CHECK(code_thrown_by([&] { static_cast<void>(unused.get_future()); }) == errc::wrong_state);
+    q.set_value(7);
+    auto g = std::move(f);
+    CHECK_FALSE(f.ready());
+    CHECK(g.ready());
+}
+
 TEST_CASE("the result of a future is taken once") {
     // Bug: a second get gave the moved-from value.
     virtual_loop on;

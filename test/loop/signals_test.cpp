@@ -166,3 +166,19 @@ TEST_CASE("a signal stream may outlive its loop, and says so on the next one") {
     });
     usr1.reset();
 }
+
+TEST_CASE("a signal stream that was moved from says so") {
+    // Bug: a null pointer was followed.
+    loop on;
+    on.run([]() -> task<> {
+        signal_stream stream{SIGUSR1};
+        const signal_stream other = std::move(stream);
+        std::error_code code;
+        try {
+            co_await stream.next();
+        } catch (const std::system_error& e) {
+            code = e.code();
+        }
+        CHECK(code == errc::wrong_state);
+    });
+}

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <exception>
 #include <memory>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -137,9 +138,10 @@ class [[nodiscard]] future {
     }
 
     bool valid() const noexcept { return state_ != nullptr; }
-    /// Is the result there?
+    /// Is the result there? False if it belongs to no promise.
     bool ready() const noexcept {
-        return state_->state.load(std::memory_order_acquire) == detail::future_state<T>::ready;
+        return state_ != nullptr &&
+               state_->state.load(std::memory_order_acquire) == detail::future_state<T>::ready;
     }
     /// Waits for the result. Throws what set_error was given; errc::broken_promise if the promise was
     /// destroyed. While it waits, the loop does not report a deadlock: the other thread is its hope.
@@ -184,13 +186,15 @@ class promise {
 
     /// The one future. A second call throws errc::wrong_state.
     future<T> get_future() {
+        needs_state("get_future");
         if (future_taken_)
             throw std::system_error(make_error_code(errc::wrong_state),
                                     "promise::get_future: it was called before");
         future_taken_ = true;
         return future<T>(state_);
     }
-    /// Sets the result. A second set_... throws errc::wrong_state; try_set_... gives false instead.
+    /// Sets the result. A second set_... throws errc::wrong_state; try_set_... gives false instead. All throw
+    /// errc::wrong_state if this promise was moved from.
     template <class... V>
     void set_value(V&&... value) {
         if (!try_set_value(std::forward<V>(value)...)) set_before();
@@ -200,6 +204,7 @@ class promise {
     }
     template <class... V>
     bool try_set_value(V&&... value) {
+        needs_state("set_value");
         if (!state_->claim()) return false;
         try {
             state_->result.set_value(std::forward<V>(value)...);
@@ -209,7 +214,8 @@ class promise {
         state_->publish();
         return true;
     }
-    bool try_set_error(std::exception_ptr error) noexcept {
+    bool try_set_error(std::exception_ptr error) {
+        needs_state("set_error");
         if (!state_->claim()) return false;
         state_->result.set_error(std::move(error));
         state_->publish();
@@ -217,6 +223,12 @@ class promise {
     }
 
   private:
+    void needs_state(const char* call) const {
+        if (state_ == nullptr)
+            throw std::system_error(
+                make_error_code(errc::wrong_state),
+                std::string("promise::") + call + ": it was moved from; use the one that it was moved to");
+    }
     [[noreturn]] static void set_before() {
         throw std::system_error(make_error_code(errc::wrong_state), "promise: its result was set before");
     }

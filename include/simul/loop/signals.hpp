@@ -3,7 +3,9 @@
 #include <csignal>
 #include <initializer_list>
 #include <memory>
+#include <system_error>
 
+#include <simul/base/error.hpp>
 #include <simul/core/leaf.hpp>
 #include <simul/core/task.hpp>
 
@@ -51,8 +53,15 @@ class signal_stream {
     signal_stream(signal_stream&&) noexcept = default;
     ~signal_stream();
 
-    /// The number of the next signal. One task at a time. Throws errc::wrong_loop on another loop.
-    auto next() { return detail::next_signal_operation(*state_); }
+    /// The number of the next signal. One task at a time. Throws errc::wrong_loop on another loop,
+    /// errc::wrong_state if this stream was moved from.
+    auto next() {
+        if (!state_)
+            throw std::system_error(
+                make_error_code(errc::wrong_state),
+                "signal_stream::next: it was moved from; use the one that it was moved to");
+        return detail::next_signal_operation(*state_);
+    }
 
   private:
     std::shared_ptr<detail::signal_state> state_;
