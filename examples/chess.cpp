@@ -172,4 +172,5 @@ int main(int argc, char** argv) {
         return 1;
     }
     fmt::print("timeline: {}\n", path);
+    return std::fflush(stdout) == 0 ? 0 : 1;  // a full disk
 }

@@ -5,6 +5,7 @@
 
 #include <fmt/core.h>
 
+#include <cstdio>
 #include <string>
 
 using simul::generator;
@@ -29,4 +30,5 @@ int main() {
     corou.send("James");
     corou.send("Dear James");
     corou.close();
+    return std::fflush(stdout) == 0 ? 0 : 1;  // a full disk
 }

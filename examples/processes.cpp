@@ -18,5 +18,7 @@ int main() {
     std::vector<simul::process> processes;
     processes.emplace_back([] { print_continent(); });
     for (const char* name : {"America", "Europe", "Africa"}) processes.emplace_back(print_continent, name);
-    for (simul::process& each : processes) each.wait();
+    bool all_printed = true;
+    for (simul::process& each : processes) all_printed &= each.wait().success();
+    return all_printed ? 0 : 1;
 }

@@ -20,7 +20,7 @@ class process_category_type final : public std::error_category {
             case process_errc::zygote_died:
                 return "the zygote died";
             case process_errc::threads_exist:
-                return "the program has threads already";
+                return "forking it now would not be safe";
             case process_errc::unknown_image:
                 return "the function's image was loaded after the zygote was created";
             case process_errc::not_in_an_image:

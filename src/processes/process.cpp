@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <csignal>
 #include <exception>
+#include <string>
+#include <system_error>
 
 #include <simul/base/error.hpp>
 #include <simul/base/log.hpp>
@@ -81,47 +83,56 @@ process::~process() {
     }
 }
 
-bool process::ended() {
-    state_->link.update();
-    if (!state_->link.ended()) return false;
-    state_->take_answer();
+process::state& process::get(const char* call) const {
+    if (!state_)
+        throw std::system_error(
+            make_error_code(errc::wrong_state),
+            std::string("process::") + call + ": it was moved from; use the one that it was moved to");
+    return *state_;
+}
+
+bool process::ended(const char* call) {
+    state& of = get(call);
+    of.link.update();
+    if (!of.link.ended()) return false;
+    of.take_answer();
     return true;
 }
 
 std::optional<exit_status> process::status() {
-    if (!ended()) return std::nullopt;
+    if (!ended("status")) return std::nullopt;
     state_->reported = true;
     return state_->result();
 }
 
 task<exit_status> process::join() {
-    while (!ended()) co_await wait_readable(state_->link.status_socket());
+    while (!ended("join")) co_await wait_readable(state_->link.status_socket());
     state_->reported = true;
     co_return state_->result();
 }
 
 exit_status process::wait() {
-    while (!ended()) state_->link.wait_report(time_point::max());
+    while (!ended("wait")) state_->link.wait_report(time_point::max());
     state_->reported = true;
     return state_->result();
 }
 
 std::optional<exit_status> process::wait_for(duration limit) {
     const time_point deadline = clock::now() + limit;
-    while (!ended())
+    while (!ended("wait_for"))
         if (!state_->link.wait_report(deadline)) return std::nullopt;
     return status();
 }
 
 pid_t process::pid() {
-    detail::worker_link& link = state_->link;
+    detail::worker_link& link = get("pid").link;
     for (link.update(); link.pid() == 0 && !link.ended(); link.update()) link.wait_report(time_point::max());
     if (link.pid() == 0) link.status();  // throws: it never started
     return link.pid();
 }
 
 void process::send_signal(int number) {
-    if (!ended()) state_->link.send_signal(number);
+    if (!ended("send_signal")) state_->link.send_signal(number);
 }
 
 void process::terminate() { send_signal(SIGTERM); }

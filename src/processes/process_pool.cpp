@@ -180,6 +180,9 @@ task<wire::frame> run_until_answered(pool_core& pool, std::string& call,
 
 task<std::string> run_in_worker(std::shared_ptr<pool_core> pool, std::string call,
                                 process_call_options options) {
+    if (!pool)
+        throw std::system_error(make_error_code(errc::wrong_state),
+                                "process_pool::run: it was moved from; use the one that it was moved to");
     wire::frame answer = co_await run_until_answered(*pool, call, options);
     if (answer.type == wire::frame_type::error)
         std::rethrow_exception(make_exception(wire::decode_error(answer.payload)));
@@ -203,8 +206,10 @@ process_pool& process_pool::operator=(process_pool&& other) noexcept {
 
 process_pool::~process_pool() { close(); }
 
-std::size_t process_pool::size() const noexcept { return core_->size(); }
-process_pool_statistics process_pool::statistics() { return core_->statistics(); }
+std::size_t process_pool::size() const noexcept { return core_ ? core_->size() : 0; }
+process_pool_statistics process_pool::statistics() {
+    return core_ ? core_->statistics() : process_pool_statistics{};
+}
 
 void process_pool::close() noexcept {
     if (core_) core_->close();

@@ -65,7 +65,7 @@ void serve(int channel, const wire::frame& frame) {
     }
     flush_output();
     if (write_all(channel, answer) != 0) leave(exit_channel_broken);  // nobody is there to be answered
-    if (call.last) leave(exit_code);
+    if (call.last) leave(exit_code == 0 && std::ferror(stdout) != 0 ? exit_after_error : exit_code);
     exit_code = 0;
 }
 

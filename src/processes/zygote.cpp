@@ -95,8 +95,9 @@ void create(std::unique_lock<std::mutex>& lock) {
     if (const int threads = count_threads(); threads > 1)
         throw std::system_error(
             process_errc::threads_exist,
-            fmt::format("processes: the program already has {} threads; create the zygote first: call "
-                        "simul::zygote::start() at the top of main",
+            fmt::format("processes: call simul::zygote::start() at the beginning of main, or at least before "
+                        "anything that starts threads (stores, thread_pool, name look-ups): this program has "
+                        "{} by now",
                         threads));
     flush_streams();
 

@@ -185,6 +185,28 @@ TEST_CASE("a moved process is the same process") {
     CHECK(first.status() == exit_status::exited(9));
 }
 
+TEST_CASE("a process that was moved from says so") {
+    // Bug: a null pointer was followed.
+    process first(nine);
+    process second(std::move(first));
+    CHECK(code_of([&] { first.wait(); }) == errc::wrong_state);
+    CHECK(code_of([&] { first.wait_for(1ms); }) == errc::wrong_state);
+    CHECK(code_of([&] { first.status(); }) == errc::wrong_state);
+    CHECK(code_of([&] { first.is_alive(); }) == errc::wrong_state);
+    CHECK(code_of([&] { first.pid(); }) == errc::wrong_state);
+    CHECK(code_of([&] { first.kill(); }) == errc::wrong_state);
+    CHECK(code_of([&] { run([&]() -> task<> { co_await first.join(); }); }) == errc::wrong_state);
+    CHECK(second.wait() == exit_status::exited(9));
+}
+
+TEST_CASE("output of a process that cannot be written makes its status 1") {
+    const auto prints_into_a_full_disk = [] {
+        ::dup2(::open("/dev/full", O_WRONLY), STDOUT_FILENO);
+        std::fputs("lost\n", stdout);
+    };
+    CHECK(process(prints_into_a_full_disk).wait() == exit_status::exited(1));
+}
+
 TEST_CASE("a process has default signals, an empty stdin and no descriptor of ours") {
     struct sigaction before{};
     struct sigaction ignore{};

@@ -25,12 +25,13 @@ namespace simul {
 /// function pointer: wrap the call, `process([] { print_continent(); })`.
 ///
 /// The child is a fork of the zygote (zygote.hpp): it sees globals as they were when the zygote was made.
-/// Destructors of static objects do not run in it, what it printed is written out. An exception that leaves
+/// Destructors of static objects do not run in it, what it printed is written out; where that fails, a status
+/// of 0 becomes 1. An exception that leaves
 /// the function ends the child with status 1 and is thrown by whoever joins.
 ///
 /// Lifetime: destroying a process that runs kills it (SIGKILL, and what is left of its group). Join it to let
-/// it finish. When the program ends, however that happens, its processes are killed. Threads: an object may
-/// be used by one thread at a time, on a loop or not.
+/// it finish. One that was moved from throws errc::wrong_state. When the program ends, however that happens,
+/// its processes are killed. Threads: an object may be used by one thread at a time, on a loop or not.
 class process {
   public:
     /// Starts it.
@@ -60,7 +61,7 @@ class process {
 
     /// How it ended, nothing if it runs. Does not wait; throws as join().
     std::optional<exit_status> status();
-    bool is_alive() { return !ended(); }
+    bool is_alive() { return !ended("is_alive"); }
 
     /// Blocks until the process is there (a fraction of a millisecond after it was started).
     /// Throws: what kept it from starting.
@@ -89,7 +90,8 @@ class process {
     }
 
     explicit process(encoded_call call);
-    bool ended();
+    state& get(const char* call) const;
+    bool ended(const char* call);
 
     std::unique_ptr<state> state_;
 };

@@ -75,7 +75,8 @@ task<R> run_in_worker_for(std::shared_ptr<pool_core> pool, std::string call, pro
 /// the name of their type. A worker that is killed, crashes or exits fails exactly its own call, with
 /// worker_died, and is replaced at once.
 ///
-/// Lifetime: destroying the pool kills its workers. Calls that still run fail with worker_died.
+/// Lifetime: destroying the pool kills its workers. Calls that still run fail with worker_died. One that was
+///           moved from has no workers, and its calls throw errc::wrong_state.
 /// Threads:  any; run() may be called on any loop. Not in a process forked from this one (errc::wrong_state):
 /// there,
 ///           make a new pool.
