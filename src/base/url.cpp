@@ -102,7 +102,7 @@ class source {
   private:
     // Whatever stands between "//" and the last '@' may hold a password, even where it is not in the right
     // place; without an '@' an authority with a colon is left out, because in "redis://:secret/0" the
-    // password is where the port belongs.
+    // password is where the port belongs, unless what follows the colon can only be meant as a port.
     std::string shown() const {
         constexpr std::size_t longest = 120;
         const std::size_t slashes = text_.find("//");
@@ -112,7 +112,7 @@ class source {
             if (end < begin) begin = 0;
         } else if (slashes != std::string_view::npos) {
             end = std::min(text_.find_first_of("/?#", begin), text_.size());
-            if (text_.substr(begin, end - begin).find(':') == std::string_view::npos) end = begin;
+            if (is_host_and_port(text_.substr(begin, end - begin))) end = begin;
         } else {
             end = begin;
         }
@@ -123,6 +123,16 @@ class source {
         for (char& c : result)
             if (is_control(c)) c = '?';
         return result;
+    }
+
+    static bool is_host_and_port(std::string_view authority) {
+        constexpr std::size_t digits_max = 5;
+        const std::size_t bracket = authority.starts_with('[') ? authority.find(']') : 0;
+        if (bracket == std::string_view::npos) return false;
+        const std::size_t colon = authority.find(':', bracket);
+        if (colon == std::string_view::npos) return true;
+        const std::string_view port = authority.substr(colon + 1);
+        return colon > 0 && port.size() <= digits_max && std::all_of(port.begin(), port.end(), is_digit);
     }
 
     std::string_view text_;

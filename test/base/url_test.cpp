@@ -282,6 +282,18 @@ TEST_CASE("no error shows what may be a password") {
     }
 }
 
+TEST_CASE("errors show host and port where no password can be meant") {
+    // Bug: they were left out wherever there was a colon.
+    CHECK(error_of("http://127.0.0.1:99999/") ==
+          "url \"http://127.0.0.1:99999/\": the port is larger than 65535 (at byte 17)");
+    CHECK(error_of("http://[::1]:0/x") ==
+          "url \"http://[::1]:0/x\": port 0 cannot be connected to (at byte 13)");
+    CHECK(error_of("http://me:s3cret@h:99999/").find("\"http://***@h:99999/\"") != std::string::npos);
+    CHECK(error_of("redis://:12345/0 \n").find("12345") == std::string::npos);
+    CHECK(error_of("redis://joe:1234567/0").find("1234567") == std::string::npos);
+    CHECK(error_of("redis://joe:12e45/0").find("12e45") == std::string::npos);
+}
+
 TEST_CASE("errors name the place and the reason") {
     CHECK(
         error_of("http://a@b@c/") ==

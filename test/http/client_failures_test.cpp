@@ -354,7 +354,7 @@ TEST_CASE("a URL that could lead somewhere else is refused before anything is se
          "byte 18)"},
         {"http://a.test\\@b.test/",
          "url \"http://***@b.test/\": contains a backslash; write '/', or %5C if it is data (at byte 13)"},
-        {"http://a.test:99999/", "url \"http://***/\": the port is larger than 65535 (at byte 14)"},
+        {"http://a.test:99999/", "url \"http://a.test:99999/\": the port is larger than 65535 (at byte 14)"},
         {"http://0x7f.1/",
          "url \"http://0x7f.1/\": an IPv4 address is written as four decimal numbers (\"127.0.0.1\") (at "
          "byte 7)"},
