@@ -24,6 +24,15 @@ hook_state& state() {
     return the_state;
 }
 
+/// The caller holds the mutex, and destroys the hook of before when it has let it go.
+std::shared_ptr<const log_hook> replace_hook(std::shared_ptr<const log_hook> fresh,
+                                             log_level least) noexcept {
+    detail::log_threshold.store(fresh ? static_cast<int>(least) : above_all_levels,
+                                std::memory_order_relaxed);
+    state().hook.swap(fresh);
+    return fresh;
+}
+
 }  // namespace
 
 std::string_view to_string(log_level level) noexcept {
@@ -41,16 +50,21 @@ std::string_view to_string(log_level level) noexcept {
 }
 
 void set_log_hook(log_hook hook, log_level least) {
-    const int threshold = hook ? static_cast<int>(least) : above_all_levels;
     auto fresh = hook ? std::make_shared<const log_hook>(std::move(hook)) : nullptr;
+    std::shared_ptr<const log_hook> before;
     const std::scoped_lock lock(state().mutex);
-    state().hook.swap(fresh);
-    detail::log_threshold.store(threshold, std::memory_order_relaxed);
+    before = replace_hook(std::move(fresh), least);
 }
 
 namespace detail {
 
 std::atomic<int> log_threshold{above_all_levels};
+
+void set_default_log_hook(log_hook hook, log_level least) {
+    auto fresh = std::make_shared<const log_hook>(std::move(hook));
+    const std::scoped_lock lock(state().mutex);
+    if (!state().hook) replace_hook(std::move(fresh), least);
+}
 
 void vlog(log_level level, fmt::string_view format, fmt::format_args args) noexcept {
     std::shared_ptr<const log_hook> hook;

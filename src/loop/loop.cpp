@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "loop/blocking_pool.hpp"
+#include "loop/stderr_sink.hpp"
 
 namespace simul {
 namespace detail {
@@ -316,11 +317,20 @@ loop_statistics loop::statistics() const noexcept {
     return copy;
 }
 
+/// Nobody listens to the log of a program that has neither set a hook nor begun with run_main. These errors
+/// are the ones that would be lost for good, so they go to stderr then.
+static void report_to_log(const std::exception_ptr& error, const char* what) noexcept {
+    if (log_enabled(log_level::error))
+        log(log_level::error, "loop: {}: {}", what, detail::text_of(error));
+    else
+        detail::write_to_stderr(log_level::error, fmt::format("loop: {}: {}", what, detail::text_of(error)));
+}
+
 void loop::report(std::exception_ptr error, const char* what) noexcept {
     if (options_.on_error)
         options_.on_error(std::move(error), what);
     else
-        log(log_level::error, "loop: {}: {}", what, detail::text_of(error));
+        report_to_log(error, what);
 }
 
 void loop::report_unasked(loop* on, std::exception_ptr error) noexcept {
@@ -328,7 +338,7 @@ void loop::report_unasked(loop* on, std::exception_ptr error) noexcept {
     if (on != nullptr)
         on->report(std::move(error), what);
     else
-        log(log_level::error, "loop: {}: {}", what, detail::text_of(error));
+        report_to_log(error, what);
 }
 
 void loop::report(std::string message) noexcept {

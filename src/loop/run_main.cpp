@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include <simul/base/log.hpp>
 #include <simul/core/attached_errors.hpp>
 #include <simul/core/scopes.hpp>
 #include <simul/loop/run.hpp>
@@ -16,6 +17,7 @@
 #include <fmt/format.h>
 
 #include "loop/signal_table.hpp"
+#include "loop/stderr_sink.hpp"
 
 namespace simul::detail {
 namespace {
@@ -32,7 +34,9 @@ class stop_signals final : public signal_receiver, public inbox_node {
 
     void start(loop& on) {
         box_ = loop_access::box(on);
-        wanted = std::uint64_t{1} << (SIGINT - 1) | std::uint64_t{1} << (SIGTERM - 1);
+        wanted = 0;
+        for (const int number : {SIGINT, SIGTERM})
+            if (!is_ignored(number)) wanted |= std::uint64_t{1} << (number - 1);
         last_resort = true;
         add_receiver(*this);
         started_ = true;
@@ -52,6 +56,11 @@ class stop_signals final : public signal_receiver, public inbox_node {
     };
 
   private:
+    /// By who started the program, for example a shell that runs it in the background.
+    static bool is_ignored(int number) noexcept {
+        struct sigaction now{};
+        return ::sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+    }
     void deliver(int number) noexcept override {
         int none = 0;
         if (number_.compare_exchange_strong(none, number))
@@ -129,6 +138,8 @@ int flush_stdout(int status) {
 }  // namespace
 
 int run_main_loop(const std::function<task<int>()>& body) {
+    set_default_log_hook([](const log_record& record) { write_to_stderr(record.level, record.message); },
+                         log_level::warning);
     const ignored_sigpipe no_sigpipe;
     int status = 1;
     try {

@@ -50,6 +50,27 @@ TEST_CASE("messages are dropped until a hook is set and after it was removed") {
     CHECK_FALSE(log_enabled(log_level::error));
 }
 
+TEST_CASE("a default hook is set where there is none, and replaces none") {
+    std::vector<std::string> seen;
+    const auto noting = [&](const log_record& r) { seen.emplace_back(r.message); };
+    {
+        hooked hook(log_level::error);
+        detail::set_default_log_hook(noting, log_level::info);
+        log(log_level::error, "to the hook");
+        CHECK(hook.lines.size() == 1);
+    }
+    detail::set_default_log_hook(noting, log_level::warning);
+    log(log_level::info, "below");
+    log(log_level::warning, "to the default");
+    CHECK(seen == std::vector<std::string>{"to the default"});
+    {
+        hooked hook(log_level::info);
+        log(log_level::warning, "to the later hook");
+        CHECK(hook.lines.size() == 1);
+    }
+    CHECK(seen.size() == 1);
+}
+
 TEST_CASE("only messages of the wanted level and above reach the hook") {
     hooked hook(log_level::warning);
     log(log_level::debug, "a");

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include <simul/base/log.hpp>
 #include <simul/core/all.hpp>
 #include <simul/core/async_event.hpp>
 #include <simul/core/cancel_scope.hpp>
@@ -124,6 +125,12 @@ TEST_CASE("a running task may outlive its loop, which cancels it") {
     CHECK_THROWS_AS(cut->result(), canceled_error);
     CHECK(ended->result() == 2);
     const running_task<int> moved = std::move(*cut);
+    std::vector<std::string> logged;
+    set_log_hook([&](const log_record& record) { logged.emplace_back(record.message); });
+    failed.reset();
+    set_log_hook({});
+    CHECK(logged == std::vector<std::string>{
+                        "loop: a started task failed, and nobody asked for its result: nobody hears it"});
 }
 
 TEST_CASE("a foreign loop drives this one: descriptor, next_wait and run_once are enough") {

@@ -12,8 +12,10 @@
 #include <stdexcept>
 #include <string>
 
+#include <simul/base/log.hpp>
 #include <simul/core/all.hpp>
 #include <simul/core/attached_errors.hpp>
+#include <simul/core/race.hpp>
 #include <simul/core/scopes.hpp>
 #include <simul/loop/finally.hpp>
 #include <simul/loop/run.hpp>
@@ -164,6 +166,67 @@ TEST_CASE("SIGINT and SIGTERM cancel the task, whose clean-up runs; the status i
         CHECK(p.output == "ready\ncleaned up\n");
         CHECK(p.errors.empty());
     }
+}
+
+TEST_CASE("a signal that was ignored when the program started stays ignored") {
+    // Bug: what a shell runs in the background was ended by the Ctrl-C that was meant for another.
+    for (const int number : {SIGINT, SIGTERM}) {
+        program p([] { return run_main(serve_until_canceled); }, [number] { ::signal(number, SIG_IGN); });
+        p.wait_for("ready\n");
+        p.signal(number);
+        p.signal(number);
+        p.signal(number == SIGINT ? SIGTERM : SIGINT);
+        CHECK(p.wait() == 128 + (number == SIGINT ? SIGTERM : SIGINT));
+        CHECK(p.output == "ready\ncleaned up\n");
+    }
+}
+
+TEST_CASE("warnings and errors of the library go to stderr, unless a log hook is set") {
+    const auto complain = []() -> task<> {
+        log(log_level::info, "test: all is well");
+        log(log_level::warning, "test: {} left", 1);
+        log(log_level::error, "test: none left");
+        co_return;
+    };
+    program heard([&] { return run_main(complain); });
+    CHECK(heard.wait() == 0);
+    CHECK(heard.errors == "simul: warning: test: 1 left\nsimul: error: test: none left\n");
+    program hooked([&] { return run_main(complain); },
+                   [] { set_log_hook([](const log_record& r) { say(std::string(r.message).c_str()); }); });
+    CHECK(hooked.wait() == 0);
+    CHECK(hooked.errors.empty());
+    CHECK(hooked.output == "test: all is welltest: 1 lefttest: none left");
+}
+
+TEST_CASE("an error that nobody is left to be thrown at is written to stderr") {
+    const auto abandoned = []() -> task<> {
+        const auto fails_late = []() -> task<> {
+            co_await shield(sleep_for(20ms));
+            throw std::runtime_error("unheard");
+        };
+        CHECK(co_await race(fails_late(), sleep_for(1ms)) == 1);
+    };
+    const std::string line =
+        "simul: error: loop: a race's loser failed: unheard\n";
+    program in_main([&] { return run_main(abandoned); });
+    CHECK(in_main.wait() == 0);
+    CHECK(in_main.errors == line);
+    program plain([&] {
+        run(abandoned);
+        return 0;
+    });
+    CHECK(plain.wait() == 0);
+    CHECK(plain.errors == line);
+    const auto with_handler = [&] {
+        loop on{
+            {.on_error = [](std::exception_ptr, std::string_view what) { say(std::string(what).c_str()); }}};
+        on.run(abandoned);
+        return 0;
+    };
+    program handled(with_handler);
+    CHECK(handled.wait() == 0);
+    CHECK(handled.errors.empty());
+    CHECK(handled.output == "a race's loser failed");
 }
 
 TEST_CASE("a second signal ends the process at once") {

@@ -30,11 +30,17 @@ using log_hook = std::function<void(const log_record&)>;
 /// Sends messages of `least` and above to `hook` from now on; an empty hook drops them all, which is how a
 /// program starts.
 ///
+/// Where there is none, run_main sets its own: warnings and errors go to stderr, one line each ("simul:
+/// error: http: GET /x: the handler failed: ..."). A program that wants silence sets a hook that does
+/// nothing.
+///
 /// A call of the old hook that runs on another thread may still be under way when this returns; the old hook
 /// is kept until that has ended. Threads: any.
 void set_log_hook(log_hook hook, log_level least = log_level::info);
 
 namespace detail {
+/// As set_log_hook, unless there is one.
+void set_default_log_hook(log_hook hook, log_level least);
 extern std::atomic<int>
     log_threshold;  // levels below it are dropped; one above all levels while there is no hook
 void vlog(log_level level, fmt::string_view format, fmt::format_args args) noexcept;

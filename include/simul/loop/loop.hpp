@@ -39,7 +39,8 @@ struct loop_options {
     io_backend io = io_backend::automatic;
 
     /// Called for an error that nobody is left to be thrown at (a late error of a race's loser, an abandoned
-    /// clean-up). Default: logged as an error. It must not throw.
+    /// clean-up). Default: logged as an error (log.hpp), and written to stderr as "simul: error: loop: ..."
+    /// where there is no log hook. It must not throw.
     std::function<void(std::exception_ptr error, std::string_view what)> on_error;
 
     /// Threads for blocking calls (`blocking`): files, name look-ups. They are started when needed.

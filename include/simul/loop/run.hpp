@@ -10,8 +10,9 @@ namespace simul {
 
 /// Runs `f(args...)`, which gives a task, on a loop of its own, until it has ended; gives its result.
 ///
-/// The way from ordinary code into tasks. Touches no signals and prints nothing. Errors: see loop::run.
-/// Elsewhere: asyncio.run, trio.run, sync_wait.
+/// The way from ordinary code into tasks. Touches no signals and prints nothing, but for errors that nobody
+/// is left to be thrown at (loop_options::on_error). Errors: see loop::run. Elsewhere: asyncio.run, trio.run,
+/// sync_wait.
 template <class F, class... Args>
 auto run(F&& f, Args&&... args) {
     loop l;
@@ -37,8 +38,12 @@ task<int> main_body(F& f, Args&... args) {
 ///
 /// 0, or the int that the task gives; 1 for an error, which is printed on stderr with the ones attached to
 /// it, or if stdout could not be written; 130 and 143 after SIGINT and SIGTERM: the first one cancels the
-/// task (clean-up runs), a second one ends the process at once. SIGPIPE is ignored. Signal dispositions are
-/// restored before it returns.
+/// task (clean-up runs), a second one ends the process at once. Either stays ignored if the program was
+/// started so (`trap "" INT`, nohup-like tools). SIGPIPE is ignored: a reader that has gone is an error of
+/// whoever writes, and of the last flush of stdout. Signal dispositions are restored before it returns.
+///
+/// Where no log hook is set, it sets one that stays: warnings and errors of the library, an HTTP handler that
+/// throws among them, go to stderr as lines "simul: LEVEL: TEXT" (set_log_hook).
 template <class F, class... Args>
 int run_main(F&& f, Args&&... args) {
     return detail::run_main_loop([&] { return detail::main_body(f, args...); });
