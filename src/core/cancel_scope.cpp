@@ -104,6 +104,11 @@ void scope::spread(bool through_shields) noexcept {
 
 std::coroutine_handle<> waiter::child_done(promise_base&) noexcept { return continuation; }
 
+std::exception_ptr promise_base::escaping() const noexcept {
+    if (scope_ != nullptr && scope_->on().unwinding != nullptr) std::terminate();
+    return std::current_exception();
+}
+
 void unwind(promise_base* stopped) noexcept {
     while (stopped != nullptr) {
         scheduler& on = stopped->scope_->on();

@@ -3,7 +3,7 @@
 namespace simul {
 namespace detail {
 
-void spawned_promise::unhandled_exception() noexcept { group_->owner_->fail(std::current_exception()); }
+void spawned_promise::unhandled_exception() noexcept { group_->owner_->fail(escaping()); }
 
 // First turn: start. Second turn: the coroutine is at its end.
 void spawned_promise::run() noexcept {

@@ -127,7 +127,7 @@ request_builder&& request_builder::expect_continue() {
     return std::move(*this);
 }
 
-request_builder&& request_builder::timeout(duration total) {
+request_builder&& request_builder::timeout(any_duration total) {
     asked().limits.total = total;
     return std::move(*this);
 }

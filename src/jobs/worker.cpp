@@ -409,11 +409,15 @@ struct worker::impl {
     // Jobs that may still end by themselves.
     std::size_t busy() const { return running - std::min(running, shared.lost()); }
 
+    // The reset comes before anything else can run: what was looked at must not change in between.
     task<void> wait_for_slot_end() {
         slot_free.reset();
         co_await slot_free.wait();
     }
-    task<void> wait_for_slot() { co_await race(wait_for_slot_end(), stop_asked.wait()); }
+    task<void> wait_for_slot() {
+        slot_free.reset();
+        co_await race(slot_free.wait(), stop_asked.wait());
+    }
 
     task<void> take_jobs(task_group& jobs) {
         std::chrono::milliseconds leave_alone(500);

@@ -356,7 +356,7 @@ bool sleep_operation::start() noexcept {
     loop& l = loop_access::of(on());
     if (deadline == time_point::max()) return true;  // only a cancel ends it
     if (relative_) {
-        const duration time = deadline.time_since_epoch();
+        const duration time = std::max(deadline.time_since_epoch(), duration::zero());
         const time_point now = l.now();
         deadline = time > time_point::max() - now ? time_point::max() : now + time;
         relative_ = false;

@@ -1,6 +1,10 @@
 #include <doctest/doctest.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <csignal>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -290,4 +294,29 @@ TEST_CASE("tasks interleave only where they wait") {
         co_await all(say('a'), say('b'));
     });
     CHECK(order == "aabbab");
+}
+
+TEST_CASE("an exception of a destructor in a canceled task ends the program, as anywhere in C++") {
+    // It went into the result of a task whose frame was gone.
+    struct throws_at_end {
+        ~throws_at_end() noexcept(false) { throw std::runtime_error("in a destructor"); }
+    };
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        ::signal(SIGABRT, SIG_DFL);
+        ::close(STDERR_FILENO);
+        std::set_terminate([] { ::_exit(17); });
+        run_virtual([]() -> task<> {
+            co_await move_on_after(1ms, []() -> task<> {
+                throws_at_end t;
+                co_await sleep_forever();
+            }());
+        });
+        ::_exit(1);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 17);
 }

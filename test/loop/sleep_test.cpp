@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -116,4 +118,30 @@ TEST_CASE("sleep_forever ends only by a cancel") {
     virtual_loop loop;
     loop.run([]() -> task<> { CHECK_FALSE(co_await move_on_after(1000h, sleep_forever())); });
     CHECK(loop.elapsed() == 1000h);
+}
+
+TEST_CASE("durations of any unit and length mean what they say") {
+    // chrono's own conversion to nanoseconds wraps round: seconds::max() was the past.
+    virtual_loop loop;
+    loop.run([&]() -> task<> {
+        co_await sleep_for(duration::min());
+        co_await sleep_for(std::chrono::hours::min());
+        CHECK(loop.elapsed() == 0s);
+        co_await sleep_for(std::chrono::duration<double>(0.5));
+        CHECK(loop.elapsed() == 500ms);
+        co_await sleep_for(std::chrono::duration<double, std::nano>(0.25));  // never shorter
+        CHECK(loop.elapsed() == 500ms + 1ns);
+        CHECK_FALSE(co_await move_on_after(1h, sleep_for(std::chrono::seconds::max())));
+        CHECK(co_await move_on_after(std::chrono::hours::max(), sleep_for(1s)));
+        co_await timeout(duration::max(), sleep_for(1s));
+        CHECK_FALSE(co_await move_on_after(std::chrono::seconds::min(), sleep_for(1s)));
+        CHECK_FALSE(co_await move_on_after(duration::min(), sleep_for(1s)));
+        co_await sleep_for(std::chrono::duration<std::int32_t>(1));
+        CHECK(loop.elapsed() == 1h + 3s + 500ms + 1ns);
+    });
+    static_assert(duration(any_duration(std::chrono::duration<double>(1e30))) == duration::max());
+    static_assert(duration(any_duration(std::chrono::duration<double>(-1e30))) == duration::min());
+    static_assert(duration(any_duration(std::chrono::years(400))) == duration::max());
+    static_assert(duration(any_duration(duration::max())) == duration::max());
+    static_assert(duration(any_duration(duration::max() - 1ns)) == duration::max() - 1ns);
 }

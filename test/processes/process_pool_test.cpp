@@ -329,6 +329,7 @@ TEST_CASE("map gives the results in the order of the range") {
         REQUIRE(squares.size() == numbers.size());
         for (std::size_t i = 0; i < squares.size(); ++i) CHECK(squares[i] == static_cast<int>(i * i));
         co_await pool.map(numbers, [](int) {}, 3);
+        CHECK((co_await pool.map(std::vector<int>(2, 3), square)).back() == 9);  // one that is given away
         auto failed = co_await outcome_of(pool.map(numbers, [](int n) {
             if (n == 7) throw std::runtime_error("seven");
         }));

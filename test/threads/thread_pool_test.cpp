@@ -16,6 +16,7 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <simul/base/cpus.hpp>
@@ -157,6 +158,19 @@ TEST_CASE("map gives the results in the order of the range, with at most `limit`
     REQUIRE(squares.size() == numbers.size());
     for (std::size_t i = 0; i < squares.size(); ++i) CHECK(squares[i] == static_cast<int>(i * i));
     CHECK(most <= 2);
+}
+
+TEST_CASE("map takes a range that is given away, with its elements") {
+    thread_pool pool({.threads = 2});
+    run([&]() -> task<> {
+        std::vector<std::unique_ptr<int>> owners;
+        for (int i = 0; i < 5; ++i) owners.push_back(std::make_unique<int>(i));
+        const auto values =
+            co_await pool.map(std::move(owners), [](std::unique_ptr<int> each) { return *each + 1; });
+        CHECK(values == std::vector<int>{1, 2, 3, 4, 5});
+        const auto flags = co_await pool.map(std::vector<bool>(3, true), [](bool b) { return b ? 1 : 0; });
+        CHECK(flags.size() == 3);
+    });
 }
 
 TEST_CASE("the first failure of a map stops it and is thrown") {

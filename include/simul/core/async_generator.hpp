@@ -40,7 +40,7 @@ struct async_generator_promise final : coroutine_promise {
         return {};
     }
     void return_void() { next().result_.set_value(std::optional<T>()); }
-    void unhandled_exception() noexcept { next().result_.set_error(std::current_exception()); }
+    void unhandled_exception() noexcept { next().result_.set_error(this->escaping()); }
 
   private:
     next_operation<T>& next() noexcept { return static_cast<next_operation<T>&>(*waiter_); }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <coroutine>
+#include <exception>
 #include <source_location>
 #include <string>
 
@@ -52,6 +53,9 @@ struct promise_base {
     }
     /// Destroys the frame.
     void destroy() noexcept { handle().destroy(); }
+    /// The exception that leaves the coroutine's body. One that a destructor throws while the frame is taken
+    /// down ends the program, as it does in C++ elsewhere: nobody is there to hear it, and the frame is gone.
+    std::exception_ptr escaping() const noexcept;
 
     static void* operator new(std::size_t size) { return allocate_frame(size); }
     static void operator delete(void* frame, std::size_t size) noexcept { free_frame(frame, size); }

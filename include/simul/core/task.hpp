@@ -206,7 +206,7 @@ template <class T>
 struct task_promise_base : coroutine_promise {
     std::suspend_always initial_suspend() const noexcept { return {}; }
     final_awaiter final_suspend() const noexcept { return {}; }
-    void unhandled_exception() noexcept { result().set_error(std::current_exception()); }
+    void unhandled_exception() noexcept { result().set_error(this->escaping()); }
 
   protected:
     outcome<T>& result() noexcept { return static_cast<result_waiter<T>*>(waiter_)->result_; }

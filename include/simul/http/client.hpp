@@ -152,7 +152,7 @@ class [[nodiscard("a request is sent when it is awaited: co_await web.get(...)")
     request_builder&& expect_continue();
 
     /// Instead of timeouts::total.
-    request_builder&& timeout(duration total);
+    request_builder&& timeout(any_duration total);
     /// Instead of all limits of the client.
     request_builder&& timeouts(const http::timeouts& limits);
     request_builder&& redirects(redirect_options options);

@@ -52,7 +52,7 @@ task<T> run_finally(child_frame<T> body, Cleanup cleanup, duration budget) {
 /// `cleanup`, with its captures, is kept until it is done.
 template <class A, class Cleanup>
     requires awaitable<std::remove_cvref_t<A>>
-auto finally(A&& work, Cleanup&& cleanup, duration budget = cleanup_budget_default) {
+auto finally(A&& work, Cleanup&& cleanup, any_duration budget = cleanup_budget_default) {
     using T = await_result_t<std::remove_cvref_t<A>>;
     static_assert(std::is_invocable_v<std::decay_t<Cleanup>&>,
                   "the clean-up is a function that makes its task when it is needed: finally(work, [&]() -> "
@@ -83,7 +83,7 @@ auto run_with(child_frame<R> open, Body body, duration budget)
 /// `finally`. Gives what the body gives. Elsewhere: `async with`.
 template <class A, class Body>
     requires awaitable<std::remove_cvref_t<A>>
-auto with(A&& open, Body&& body, duration budget = cleanup_budget_default) {
+auto with(A&& open, Body&& body, any_duration budget = cleanup_budget_default) {
     using R = await_result_t<std::remove_cvref_t<A>>;
     static_assert(std::is_invocable_v<std::decay_t<Body>&, R&>,
                   "with: the body takes a reference to what was opened");

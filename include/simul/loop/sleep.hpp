@@ -54,8 +54,11 @@ class [[nodiscard("await it: co_await yield()")]] yield_operation final
 
 }  // namespace detail
 
-/// Waits for `time` on the loop's clock; never shorter. Zero or less: lets others run once.
-inline auto sleep_for(duration time) { return detail::sleep_operation(detail::sleep_operation::after{time}); }
+/// Waits for `time` on the loop's clock; never shorter. Zero or less: lets others run once. duration::max()
+/// and more: until canceled.
+inline auto sleep_for(any_duration time) {
+    return detail::sleep_operation(detail::sleep_operation::after{time});
+}
 /// Waits until the loop's clock shows `at`.
 inline auto sleep_until(time_point at) { return detail::sleep_operation(at); }
 /// Waits until canceled.

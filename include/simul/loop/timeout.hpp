@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <source_location>
 #include <system_error>
 #include <utility>
@@ -27,7 +28,8 @@ class timed_child : public single_child<T>, private timer {
     void opened() noexcept override {
         loop& l = loop_access::of(this->on());
         const time_point now = l.now();
-        deadline = limit_ > time_point::max() - now ? time_point::max() : now + limit_;
+        const duration ahead = std::max(limit_, duration::zero());
+        deadline = ahead > time_point::max() - now ? time_point::max() : now + ahead;
         this->scope_.set_deadline(deadline);
         if (deadline == time_point::max()) return;
         if (limit_ <= duration::zero())
@@ -82,7 +84,7 @@ class [[nodiscard("await it: co_await move_on_after(limit, ...)")]] move_on_oper
 /// trio.fail_after.
 template <class A>
     requires awaitable<std::remove_cvref_t<A>>
-auto timeout(duration limit, A&& work) {
+auto timeout(any_duration limit, A&& work) {
     return detail::timeout_operation<await_result_t<std::remove_cvref_t<A>>>(
         detail::frame_of(std::forward<A>(work)), limit);
 }
@@ -91,7 +93,7 @@ auto timeout(duration limit, A&& work) {
 /// trio.move_on_after.
 template <class A>
     requires awaitable<std::remove_cvref_t<A>>
-auto move_on_after(duration limit, A&& work) {
+auto move_on_after(any_duration limit, A&& work) {
     return detail::move_on_operation<await_result_t<std::remove_cvref_t<A>>>(
         detail::frame_of(std::forward<A>(work)), limit);
 }

@@ -131,11 +131,7 @@ class process_pool {
     }
     template <class Range, class F>
     auto map_with(process_call_options options, Range&& range, F function, std::size_t limit) {
-        using element = std::ranges::range_reference_t<Range>;
-        using one_call = decltype(run_with(options, function, std::declval<element>()));
-        auto one = [this, options, function](element each) -> one_call {
-            return run_with(options, function, each);
-        };
+        auto one = [this, options, function](const auto& each) { return run_with(options, function, each); };
         return simul::map(std::forward<Range>(range), std::move(one), limit == 0 ? 2 * size() : limit);
     }
 

@@ -85,9 +85,10 @@ class thread_pool {
     /// The first failure cancels the others, which are awaited. Lifetime: as simul::map.
     template <std::ranges::forward_range Range, class F>
     [[nodiscard("await it: co_await threads.map(...)")]] auto map(Range&& range, F f, std::size_t limit = 0) {
-        using element = std::ranges::range_reference_t<Range>;
-        auto one = [this, f = std::move(f)](element each) -> task<await_result_t<decltype(run(f, each))>> {
-            co_return co_await run(f, each);
+        // The elements of a range that is given away come as rvalues, as in simul::map.
+        auto one = [this, f = std::move(f)](auto&& each)
+            -> task<await_result_t<decltype(this->run(f, std::forward<decltype(each)>(each)))>> {
+            co_return co_await this->run(f, std::forward<decltype(each)>(each));
         };
         return simul::map(std::forward<Range>(range), std::move(one), limit == 0 ? 2 * size() : limit);
     }
