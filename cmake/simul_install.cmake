@@ -56,6 +56,22 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/simulConfigVersion.cmake
 install(FILES "${PROJECT_BINARY_DIR}/simulConfig.cmake" "${PROJECT_BINARY_DIR}/simulConfigVersion.cmake"
   DESTINATION "${package_folder}")
 
+# The file takes its prefix from the place where it lies: `cmake --install --prefix` and a moved tree work too.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  set(simul_pc_prefix "${CMAKE_INSTALL_PREFIX}")
+else()
+  file(RELATIVE_PATH to_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+  string(REGEX REPLACE "/$" "" to_prefix "${to_prefix}")
+  set(simul_pc_prefix "\${pcfiledir}/${to_prefix}")
+endif()
+foreach(kind IN ITEMS lib include)
+  string(TOUPPER "${kind}" upper)
+  if(IS_ABSOLUTE "${CMAKE_INSTALL_${upper}DIR}")
+    set(simul_pc_${kind}dir "${CMAKE_INSTALL_${upper}DIR}")
+  else()
+    set(simul_pc_${kind}dir "\${prefix}/${CMAKE_INSTALL_${upper}DIR}")
+  endif()
+endforeach()
 configure_file("${PROJECT_SOURCE_DIR}/cmake/simul.pc.in" "${PROJECT_BINARY_DIR}/simul.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/simul.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 

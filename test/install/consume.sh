@@ -14,8 +14,13 @@ trap 'rm -rf "$work"' EXIT
 "$cmake" --build "$work/build"
 "$work/build/consumer"
 
-# The file names the prefix it was configured for; --define-prefix takes the place where it lies.
-flags=$(PKG_CONFIG_PATH="$work/prefix/$libdir/pkgconfig" pkg-config --define-prefix --cflags --libs simul)
+# The file finds its prefix from the place where it lies, also in a tree that was moved.
+mv "$work/prefix" "$work/moved"
+PKG_CONFIG_PATH="$work/moved/$libdir/pkgconfig"
+export PKG_CONFIG_PATH
+found=$(realpath "$(pkg-config --variable=prefix simul)")
+[ "$found" = "$(realpath "$work/moved")" ] || { echo "simul.pc names the prefix $found, not $work/moved"; exit 1; }
+flags=$(pkg-config --cflags --libs simul)
 # shellcheck disable=SC2086  # the flags are words
-"$compiler" -std=c++20 "$here/consumer/main.cpp" $flags "-Wl,-rpath,$work/prefix/$libdir" -o "$work/by_pkg_config"
+"$compiler" -std=c++20 "$here/consumer/main.cpp" $flags "-Wl,-rpath,$work/moved/$libdir" -o "$work/by_pkg_config"
 "$work/by_pkg_config"
