@@ -10,6 +10,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -52,6 +54,35 @@ value printable(const value& v) {
     } catch (const std::exception&) {  // only asked whether it can be written
         return value(python_repr(v));
     }
+}
+
+// The exit status for what the queue itself says.
+int status_of(job_errc e) {
+    switch (e) {
+        case job_errc::invalid_id:
+        case job_errc::invalid_queue:
+        case job_errc::invalid_option:
+        case job_errc::data_too_large:
+        case job_errc::bad_module:
+            return usage;
+        case job_errc::unknown_store:
+            return no_store;
+        case job_errc::no_such_job:
+        case job_errc::expired:
+            return no_job;
+        case job_errc::canceled:
+        case job_errc::stopped:
+            return job_ended_bad;
+        case job_errc::id_in_use:
+        case job_errc::worker_name_taken:
+        case job_errc::wrong_state:
+        case job_errc::bad_payload:
+        case job_errc::wrong_arguments:
+        case job_errc::unknown_function:
+        case job_errc::not_allowed:
+            return failed;
+    }
+    return failed;
 }
 
 value optional_time(const std::optional<wall_time>& t) { return t ? value(to_iso(*t)) : value(); }
@@ -139,11 +170,29 @@ void add_argument(job_call& call, const std::string& text) {
     }
 }
 
+std::string shell_words(const std::vector<std::string>& words) {
+    constexpr std::string_view plain = "_@%+=:,./-";
+    std::string line;
+    for (const std::string& word : words) {
+        if (!line.empty()) line += ' ';
+        if (!word.empty() && std::all_of(word.begin(), word.end(), [&](char c) {
+                return std::isalnum(static_cast<unsigned char>(c)) != 0 || plain.find(c) != plain.npos;
+            })) {
+            line += word;
+            continue;
+        }
+        line += '\'';
+        for (char c : word) line += c == '\'' ? std::string("'\\''") : std::string(1, c);
+        line += '\'';
+    }
+    return line;
+}
+
 std::chrono::seconds read_duration(const std::string& text, std::string_view option) {
     if (text == "-1") return forever;
     std::int64_t total = 0;
     std::size_t at = 0;
-    while (at < text.size()) {
+    while (at < text.size() && total <= job_duration_max.count()) {
         std::int64_t n = 0;
         auto [end, ec] = std::from_chars(text.data() + at, text.data() + text.size(), n);
         if (ec != std::errc() || n < 0 || n > 10'000'000'000) break;
@@ -174,10 +223,12 @@ std::chrono::seconds read_duration(const std::string& text, std::string_view opt
             break;
         }
         total += n * unit;
-        if (at == text.size()) return std::chrono::seconds(total);
+        if (at == text.size() && total <= job_duration_max.count()) return std::chrono::seconds(total);
     }
-    throw_job_error(job_errc::invalid_option,
-                    fmt::format("--{} is '{}'; write seconds, or 90s, 5m, 1h30m, 2d, or -1", option, text));
+    throw_job_error(
+        job_errc::invalid_option,
+        fmt::format("--{} is '{}'; write seconds, or 90s, 5m, 1h30m, 2d, at most {}d (100 years), or -1",
+                    option, text, job_duration_max.count() / 86'400));
 }
 
 int report(std::exception_ptr error) {
@@ -190,14 +241,9 @@ int report(std::exception_ptr error) {
         status = job_ended_bad;
     } catch (const std::system_error& e) {
         text = e.what();
-        if (e.code() == job_errc::no_such_job || e.code() == job_errc::expired)
-            status = no_job;
-        else if (e.code() == job_errc::canceled || e.code() == job_errc::stopped)
-            status = job_ended_bad;
-        else if (e.code() == job_errc::invalid_option || e.code() == job_errc::invalid_id ||
-                 e.code() == job_errc::invalid_queue || e.code() == job_errc::bad_module)
-            status = usage;
-        else if (e.code() == job_errc::unknown_store || e.code().category() == sqlite::category() ||
+        if (e.code().category() == job_category())
+            status = status_of(static_cast<job_errc>(e.code().value()));
+        else if (e.code().category() == sqlite::category() ||
                  e.code().category() == sqlite::result_category() ||
                  e.code().category() == redis::client_category() ||
                  e.code() == std::errc::no_such_file_or_directory ||
@@ -210,7 +256,7 @@ int report(std::exception_ptr error) {
         text = "unknown error";
     }
     (void)flush_output();
-    std::fputs(fmt::format("simul: {}\n", text).c_str(), stderr);
+    std::fputs(fmt::format("simul: {}\n", escape_controls(text)).c_str(), stderr);
     return status;
 }
 
@@ -235,12 +281,9 @@ int enqueue(const common_options& common, const enqueue_arguments& a) {
             call.function = exec_function;
             std::vector<value> words;
             for (const std::string& word : a.arguments) words.emplace_back(word);
-            std::string description;
-            for (const std::string& word : a.arguments)
-                description += (description.empty() ? "" : " ") + word;
             call.args.push_back(value::list(std::move(words)));
             call.kwargs.push_back({value("cwd"), value(std::filesystem::current_path().string())});
-            options.description = description;
+            options.description = shell_words(a.arguments);
         } else {
             call.function = a.function;
             for (const std::string& text : a.arguments) add_argument(call, text);
@@ -249,7 +292,8 @@ int enqueue(const common_options& common, const enqueue_arguments& a) {
         options.id = a.id;
         options.at_front = a.at_front;
         options.retries = a.retry_max;
-        for (int s : a.retry_intervals) options.retry_intervals.emplace_back(s);
+        for (const std::string& s : a.retry_intervals)
+            options.retry_intervals.push_back(read_duration(s, "retry-interval"));
         if (!a.timeout.empty()) options.timeout = read_duration(a.timeout, "timeout");
         if (!a.ttl.empty()) options.ttl = read_duration(a.ttl, "ttl");
         if (!a.result_ttl.empty()) options.result_ttl = read_duration(a.result_ttl, "result-ttl");
@@ -265,7 +309,7 @@ int enqueue(const common_options& common, const enqueue_arguments& a) {
         else if (a.quiet)
             print(handle.id() + "\n");
         else if (!common.json)
-            print(fmt::format("Enqueued {} with job-id '{}'.\n", shown, handle.id()));
+            print(fmt::format("Enqueued {} with job-id '{}'.\n", escape_controls(shown), handle.id()));
         if (!a.wait) co_return ok;
         (void)flush_output();
         value result = co_await handle.result();
@@ -333,20 +377,21 @@ int info(const common_options& common, const std::vector<std::string>& only) {
             total += q.queued;
             std::string bar;
             for (std::int64_t i = 0; i < q.queued * 20 / most; ++i) bar += "█";
-            print(fmt::format("{:<12} |{} {}, {} executing, {} finished, {} failed{}{}\n", q.name, bar,
-                              q.queued, q.started, q.finished, q.failed,
+            print(fmt::format("{:<12} |{} {} queued, {} executing, {} finished, {} failed{}{}\n",
+                              escape_controls(q.name), bar, q.queued, q.started, q.finished, q.failed,
                               q.scheduled != 0 ? fmt::format(", {} scheduled", q.scheduled) : "",
                               q.canceled != 0 ? fmt::format(", {} canceled", q.canceled) : ""));
         }
-        print(fmt::format("{} queues, {} jobs total\n\n", shown, total));
+        print(fmt::format("{} queues, {} jobs queued\n\n", shown, total));
         std::size_t listed = 0;
         for (const worker_record& w : o.workers) {
             if (!only.empty() && std::none_of(w.queues.begin(), w.queues.end(), wanted)) continue;
             ++listed;
             std::string queues;
             for (const std::string& q : w.queues) queues += (queues.empty() ? "" : ", ") + q;
-            print(fmt::format("{} ({} {}): {} {}. jobs: {} finished, {} failed\n", w.name, w.process.host,
-                              w.process.pid, to_string(w.state), queues, w.successful, w.failed));
+            print(fmt::format("{} ({} {}): {} {}. jobs: {} finished, {} failed\n", escape_controls(w.name),
+                              escape_controls(w.process.host), w.process.pid, to_string(w.state),
+                              escape_controls(queues), w.successful, w.failed));
         }
         print(fmt::format("{} workers, {} queues\n", listed, shown));
         if (o.suspended) print("\nWorkers are suspended: `simul resume` lets them go on.\n");
@@ -368,8 +413,8 @@ int show_job(const common_options& common, const std::string& id) {
             print_line(job_as_value(*j, results));
             co_return ok;
         }
-        print(fmt::format("{}{}\n{}{}\n{}{}\n", padded("id"), j->id, padded("call"), j->description,
-                          padded("queue"), j->queue));
+        print(fmt::format("{}{}\n{}{}\n{}{}\n", padded("id"), escape_controls(j->id), padded("call"),
+                          escape_controls(j->description), padded("queue"), escape_controls(j->queue)));
         print(fmt::format("{}{}\n", padded("status"), to_string(j->status)));
         auto line = [&](std::string_view what, const std::optional<wall_time>& t) {
             if (t) print(fmt::format("{}{}\n", padded(what), to_iso(*t)));
@@ -379,7 +424,7 @@ int show_job(const common_options& common, const std::string& id) {
         line("due", j->due_at);
         line("started", j->started_at);
         line("ended", j->ended_at);
-        if (!j->worker.empty()) print(fmt::format("{}{}\n", padded("worker"), j->worker));
+        if (!j->worker.empty()) print(fmt::format("{}{}\n", padded("worker"), escape_controls(j->worker)));
         print(fmt::format("{}{}\n", padded("timeout"),
                           j->timeout == forever ? "none" : seconds_text(j->timeout)));
         print(fmt::format("{}result {}, failure {}\n", padded("kept"),

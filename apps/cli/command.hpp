@@ -49,8 +49,8 @@ struct worker_arguments {
     bool burst = false;
     bool allow_exec = false;
     bool with_scheduler = false;  // accepted: this step is always on
-    std::size_t max_jobs = 0;
-    std::size_t concurrency = 0;
+    std::size_t max_jobs = 0;     // 0: no end
+    std::size_t concurrency = 0;  // 0: the worker's default
     bool rerun_rq_jobs = false;
 };
 int run_worker(const common_options& common, const worker_arguments& arguments);
@@ -66,7 +66,7 @@ struct enqueue_arguments {
     std::string id;
     std::string description;
     int retry_max = 0;
-    std::vector<int> retry_intervals;
+    std::vector<std::string> retry_intervals;
     std::string timeout, ttl, result_ttl, failure_ttl, schedule_in;
 };
 int enqueue(const common_options& common, const enqueue_arguments& arguments);
@@ -76,6 +76,9 @@ int show_job(const common_options& common, const std::string& id);
 int requeue(const common_options& common, const std::vector<std::string>& ids);
 int cancel(const common_options& common, const std::vector<std::string>& ids);
 int suspend(const common_options& common, bool on);
+
+/// The words of a command as a shell would need them: quoted where it is necessary.
+std::string shell_words(const std::vector<std::string>& words);
 
 /// "90", "5m", "1h30m", "2d", "-1": seconds. Throws: job_errc::invalid_option naming `option`.
 std::chrono::seconds read_duration(const std::string& text, std::string_view option);

@@ -1,6 +1,7 @@
 #include "command.hpp"
 
 #include <simul/base/version.hpp>
+#include <simul/jobs/record.hpp>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -8,7 +9,9 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <charconv>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <iostream>
 #include <string>
@@ -29,8 +32,41 @@ Stores: sqlite:///path/jobs.db (one file, no server, this host), redis://[user:p
 and unix:///path/redis.sock (RQ's layout: Python's clients and workers may use the same). A password is best
 put into SIMUL_STORE, because command lines can be seen by others.
 
-Exit status: 0 done; 1 failed; 2 wrong command line; 3 the store cannot be opened or reached; 4 no such job;
-5 (enqueue --wait) the job failed.)";
+Exit status: 0 done; 1 failed, or refused in the state that things are in (the id or the worker's name is in use, the
+job cannot be canceled or requeued now); 2 wrong command line (also a module that cannot be used); 3 the store cannot
+be opened or reached; 4 no such job, or its record has expired; 5 (enqueue --wait) the job failed, was stopped or was
+canceled.)";
+
+constexpr std::int64_t concurrency_max = 1'000'000;
+constexpr std::int64_t max_jobs_max = 1'000'000'000'000;
+
+// For CLI11, whose own checks tell the range in 300 digits and do not name the word.
+auto whole_number(std::int64_t from, std::int64_t to) {
+    return [from, to](const std::string& word) -> std::string {
+        std::int64_t n = 0;
+        const char* last = word.data() + word.size();
+        auto [end, error] = std::from_chars(word.data(), last, n);
+        if (error == std::errc() && end == last && n >= from && n <= to) return {};
+        return fmt::format("'{}' is no whole number from {} to {}", word, from, to);
+    };
+}
+
+// What is wrong with the command line, in one line that names the word.
+std::string explain(const CLI::App& app, const CLI::ParseError& wrong) {
+    if (!app.get_subcommands().empty()) return wrong.what();
+    std::string names;
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+        names += (names.empty() ? "" : ", ") + command->get_name();
+    // CLI11 says that a subcommand is missing even where a word stands there.
+    const std::vector<std::string> words = app.remaining();
+    if (!words.empty() && words.front().starts_with('-'))
+        return fmt::format("{} is no option of simul; write a command ({}) and its options", words.front(),
+                           names);
+    if (!words.empty()) return fmt::format("'{}' is no command of simul; it has: {}", words.front(), names);
+    if (wrong.get_name() == "RequiredError")
+        return fmt::format("a command is missing; write one of: {}", names);
+    return wrong.what();
+}
 
 // A program started with a closed stdout would get its store's file as descriptor 1, and print into it. So
 // the three exist, and writing to a stdout that was closed fails.
@@ -86,12 +122,13 @@ int main(int argc, char** argv) {
         ->envname("SIMUL_MODULE")
         ->type_name("FILE");
     worker->add_flag("-b,--burst", w.burst, "End when the queues are empty");
-    worker->add_option("--max-jobs", w.max_jobs, "End after so many jobs")->check(CLI::PositiveNumber);
+    worker->add_option("--max-jobs", w.max_jobs, "End after so many jobs")
+        ->check(whole_number(1, max_jobs_max));
     worker->add_option("-n,--name", w.name, "Name of this worker; default: HOST.PID.XXXX");
     worker
         ->add_option("-c,--concurrency", w.concurrency,
                      "Jobs at once; default: 100, or one per CPU where functions are no coroutines")
-        ->check(CLI::PositiveNumber);
+        ->check(whole_number(1, concurrency_max));
     worker->add_flag("--allow-exec", w.allow_exec,
                      "Run commands of `enqueue --exec` also from a store that others can write to");
     worker->add_flag("-s,--with-scheduler", w.with_scheduler,
@@ -113,8 +150,8 @@ int main(int argc, char** argv) {
     enq->add_option("--job-id", e.id, "Id of the job (letters, digits, _ and -)");
     enq->add_flag("--at-front", e.at_front, "Before what waits already");
     enq->add_option("--retry-max", e.retry_max, "Further tries after a failure")
-        ->check(CLI::NonNegativeNumber);
-    enq->add_option("--retry-interval", e.retry_intervals, "Seconds before each try; may be repeated");
+        ->check(whole_number(0, simul::job_retries_max));
+    enq->add_option("--retry-interval", e.retry_intervals, "Pause before each try: 30, 5m; may be repeated");
     enq->add_option("--schedule-in", e.schedule_in, "Start that much later: 30s, 10m, 2h");
     enq->add_flag("-w,--wait", e.wait, "Wait for the result and print it");
     enq->add_flag("--quiet", e.quiet, "Print only the id");
@@ -142,17 +179,26 @@ int main(int argc, char** argv) {
 
     std::string id;
     auto* job = app.add_subcommand("job", "Show one job: its call, state, result or failure");
-    job->add_option("id", id, "Id of the job")->required();
-    job->callback([&] { status = show_job(common, id); });
+    job->add_option("id", id, "Id of the job");
+    job->callback([&] {
+        if (id.empty()) throw CLI::ValidationError("job needs the id of a job: simul job ID");
+        status = show_job(common, id);
+    });
 
     std::vector<std::string> ids;
     auto* req = app.add_subcommand("requeue", "Put failed or canceled jobs on their queues again");
-    req->add_option("ids", ids, "Ids of jobs")->required()->type_name("ID");
-    req->callback([&] { status = requeue(common, ids); });
+    req->add_option("ids", ids, "Ids of jobs")->type_name("ID");
+    req->callback([&] {
+        if (ids.empty()) throw CLI::ValidationError("requeue needs the ids of jobs: simul requeue ID...");
+        status = requeue(common, ids);
+    });
     auto* can =
         app.add_subcommand("cancel", "Cancel jobs that wait; one that runs ends, but its outcome is dropped");
-    can->add_option("ids", ids, "Ids of jobs")->required()->type_name("ID");
-    can->callback([&] { status = cancel(common, ids); });
+    can->add_option("ids", ids, "Ids of jobs")->type_name("ID");
+    can->callback([&] {
+        if (ids.empty()) throw CLI::ValidationError("cancel needs the ids of jobs: simul cancel ID...");
+        status = cancel(common, ids);
+    });
 
     app.add_subcommand("suspend", "Workers take no more jobs until resume")->callback([&] {
         status = suspend(common, true);
@@ -168,7 +214,8 @@ int main(int argc, char** argv) {
         std::cout.flush();
         return flush_output() ? ok : failed;
     } catch (const CLI::ParseError& wrong) {
-        app.exit(wrong);
+        std::cerr << fmt::format("simul: {} (simul --help tells more)\n",
+                                 simul::escape_controls(explain(app, wrong)));
         return simul::cli::usage;
     }
     if (!flush_output() && status == 0) status = simul::cli::failed;

@@ -186,10 +186,14 @@ task<void> heart::beat() {
             std::lock_guard lock(mutex_);
             if (stopping_) co_return;
             if (due_ && store_now_at_ != time_point{}) {
-                wall_time now = store_now_ + std::chrono::duration_cast<std::chrono::microseconds>(
-                                                 clock::now() - store_now_at_);
-                pause = std::clamp<duration>(*due_ - now + std::chrono::milliseconds(2),
-                                             std::chrono::milliseconds(1), pause);
+                using std::chrono::microseconds;
+                wall_time now =
+                    store_now_ + std::chrono::duration_cast<microseconds>(clock::now() - store_now_at_);
+                // In microseconds: in the clock's nanoseconds a job that RQ scheduled in 300 years is due
+                // now.
+                const microseconds until = *due_ - now + std::chrono::milliseconds(2);
+                if (until < std::chrono::duration_cast<microseconds>(pause))
+                    pause = std::max(until, microseconds(1'000));
             }
         }
         co_await move_on_after(pause, wake.wait());

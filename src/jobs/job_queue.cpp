@@ -13,10 +13,20 @@ namespace {
 
 using std::chrono::seconds;
 
+std::string too_long(std::string_view name, seconds given) {
+    return fmt::format("{} is {} s; the longest is simul::job_duration_max, {} s (100 years)", name,
+                       given.count(), job_duration_max.count());
+}
+
+void check_longest(const std::optional<seconds>& given, std::string_view name) {
+    if (given && *given > job_duration_max) throw_job_error(job_errc::invalid_option, too_long(name, *given));
+}
+
 void check_lifetime(const std::optional<seconds>& ttl, std::string_view name) {
     if (ttl && *ttl < seconds(-1))
         throw_job_error(job_errc::invalid_option,
                         fmt::format("{} is {} s; it is 0 or more, or simul::forever", name, ttl->count()));
+    check_longest(ttl, name);
 }
 
 }  // namespace
@@ -29,7 +39,7 @@ job_queue::job_queue(std::shared_ptr<job_store> store, std::string name)
             fmt::format(
                 "'{}' cannot name a queue: it may not be empty, have commas or control bytes, or end in "
                 "':intermediate'",
-                name_));
+                escape_controls(name_)));
 }
 
 namespace detail {
@@ -39,15 +49,30 @@ job_record make_record(const std::string& queue, const job_call& call, const cal
     job_record r;
     r.id = o.id.empty() ? new_job_id() : o.id;
     if (!valid_job_id(r.id))
-        throw_job_error(
-            job_errc::invalid_id,
-            fmt::format("'{}' cannot be a job's id: it may have letters, digits, '_' and '-'", r.id));
+        throw_job_error(job_errc::invalid_id,
+                        fmt::format("'{}' cannot be a job's id: it may have letters, digits, '_' and '-'",
+                                    escape_controls(r.id)));
+    if (r.id.size() > job_id_bytes_max)
+        throw_job_error(job_errc::invalid_id,
+                        fmt::format("a job's id of {} bytes is longer than simul::job_id_bytes_max, {}",
+                                    r.id.size(), job_id_bytes_max));
     if (call.function.empty())
         throw_job_error(job_errc::invalid_option, "a job needs the name of a function");
+    if (!valid_function_name(call.function))
+        throw_job_error(job_errc::invalid_option,
+                        fmt::format("'{}' cannot name a function: it is identifiers with dots between them, "
+                                    "as in module.function",
+                                    escape_controls(call.function)));
     if (o.retries < 0)
         throw_job_error(job_errc::invalid_option, fmt::format("retries is {}; it is 0 or more", o.retries));
-    for (seconds s : o.retry_intervals)
+    if (o.retries > job_retries_max)
+        throw_job_error(
+            job_errc::invalid_option,
+            fmt::format("retries is {}; the most is simul::job_retries_max, {}", o.retries, job_retries_max));
+    for (seconds s : o.retry_intervals) {
         if (s < seconds(0)) throw_job_error(job_errc::invalid_option, "a retry interval is negative");
+        check_longest(s, "a retry interval");
+    }
     if (o.timeout && *o.timeout != forever && *o.timeout <= seconds(0))
         throw_job_error(
             job_errc::invalid_option,
@@ -58,6 +83,9 @@ job_record make_record(const std::string& queue, const job_call& call, const cal
     if (o.delay && *o.delay < seconds(0))
         throw_job_error(job_errc::invalid_option,
                         fmt::format("delay is {} s; it is 0 or more", o.delay->count()));
+    check_longest(o.timeout, "timeout");
+    check_longest(o.ttl, "ttl");
+    check_longest(o.delay, "delay");
     check_lifetime(o.result_ttl, "result_ttl");
     check_lifetime(o.failure_ttl, "failure_ttl");
     if (!o.meta.is_null() && !o.meta.is_dict()) throw_job_error(job_errc::invalid_option, "meta is no dict");

@@ -30,6 +30,8 @@ std::array<unsigned char, 16> random_uuid() {
     return b;
 }
 
+bool is_control(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
 std::string first_line(const char* path) {
     std::ifstream in(path);
     std::string line;
@@ -186,8 +188,47 @@ bool valid_queue_name(std::string_view name) noexcept {
     if (name.empty() || name.size() > 255) return false;
     if (name.size() >= reserved.size() && name.substr(name.size() - reserved.size()) == reserved)
         return false;
-    return std::none_of(name.begin(), name.end(),
-                        [](char c) { return c == ',' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+    return std::none_of(name.begin(), name.end(), [](char c) { return c == ',' || is_control(c); });
+}
+
+bool valid_function_name(std::string_view name) noexcept {
+    bool at_start = true;  // of an identifier
+    for (char c : name) {
+        const bool digit = c >= '0' && c <= '9';
+        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+                            static_cast<unsigned char>(c) >= 0x80;
+        if (c == '.' ? at_start : !letter && (!digit || at_start)) return false;
+        at_start = c == '.';
+    }
+    return !at_start;
+}
+
+bool valid_worker_name(std::string_view name) noexcept {
+    return !name.empty() && name.size() <= worker_name_bytes_max &&
+           std::none_of(name.begin(), name.end(), is_control);
+}
+
+std::string escape_controls(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        // U+0080 to U+009F: terminals take them for commands too.
+        const bool c1 = c == '\xc2' && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+        if (c == '\n')
+            out += "\\n";
+        else if (c == '\r')
+            out += "\\r";
+        else if (c == '\t')
+            out += "\\t";
+        else if (is_control(c))
+            fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(c));
+        else if (c1)
+            fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(text[++i]));
+        else
+            out += c;
+    }
+    return out;
 }
 
 }  // namespace simul

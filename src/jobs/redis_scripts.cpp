@@ -34,6 +34,10 @@ local function number_or(text, default)
   if not n then return default end
   return n
 end
+-- A lifetime or a pause that a record says, as job_duration_max (100 years) limits it.
+local function seconds_or(text, default)
+  return math.min(number_or(text, default), 3153600000)
+end
 
 local function expire_job(id, ttl)
   call('EXPIRE', jobkey(id), ttl)
@@ -52,7 +56,7 @@ local function push(id, queue, front)
   call('HSET', jobkey(id), 'status', 'queued', 'enqueued_at', iso(now_us))
   call(front and 'LPUSH' or 'RPUSH', 'rq:queue:' .. queue, id)
   -- Its waiting time begins now.
-  local ttl = number_or(call('HGET', jobkey(id), 'ttl'), -1)
+  local ttl = seconds_or(call('HGET', jobkey(id), 'ttl'), -1)
   if ttl > 0 then expire_job(id, ttl) end
 end
 -- All four records that RQ keeps of an execution, and simul's own.
@@ -109,7 +113,7 @@ local function fail(id, queue, may_retry, exc, worker, ex, started, ended)
     local pause = 0
     local ok, intervals = pcall(cjson.decode, v[2] or '[]')
     if ok and type(intervals) == 'table' and #intervals > 0 then
-      pause = number_or(intervals[math.min(math.max(#intervals - left, 0) + 1, #intervals)], 0)
+      pause = seconds_or(intervals[math.min(math.max(#intervals - left, 0) + 1, #intervals)], 0)
     end
     call('HSET', jobkey(id), 'retries_left', left - 1)
     if pause <= 0 then
@@ -121,7 +125,7 @@ local function fail(id, queue, may_retry, exc, worker, ex, started, ended)
     call('ZADD', 'rq:scheduled:' .. queue, now + pause, id)
     return {'scheduled', whole((now + pause) * 1000000), ''}
   end
-  local ttl = number_or(v[4], 31536000)
+  local ttl = seconds_or(v[4], 31536000)
   if ttl == 0 then
     delete_job(id)
     return {'discarded', '', '0'}
@@ -149,7 +153,7 @@ local function put_back(id, queue)
   call('HSET', jobkey(id), 'status', 'queued', 'started_at', '', 'worker_name', '')
   call('SADD', 'rq:queues', 'rq:queue:' .. queue)
   call('LPUSH', 'rq:queue:' .. queue, id)
-  local ttl = number_or(call('HGET', jobkey(id), 'ttl'), -1)
+  local ttl = seconds_or(call('HGET', jobkey(id), 'ttl'), -1)
   if ttl > 0 then expire_job(id, ttl) end
 end
 -- True if `ex` is the run of `id` that counts, and it is this worker's.
@@ -319,7 +323,7 @@ for i = 1, n do
     elseif not success then
       answers[i] = fail(id, queue, may_retry, exc, worker, ex, started_f, ended_f)
     else
-      local ttl = number_or(call('HGET', jobkey(id), 'result_ttl'), 500)
+      local ttl = seconds_or(call('HGET', jobkey(id), 'result_ttl'), 500)
       if ttl == 0 then
         call('HSET', jobkey(id), 'status', 'finished')
         release_dependents(id, 'finished')

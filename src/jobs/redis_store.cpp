@@ -352,7 +352,8 @@ task<std::optional<job_record>> redis_store::fetch(std::string id) {
     std::optional<job_record> job = job_from_fields(id, fields_from(r));
     if (job && job->status == job_status::scheduled) {
         redis::reply due = co_await client_.command("ZSCORE", "rq:scheduled:" + job->queue, id);
-        if (!due.is_nil()) job->due_at = wall_time(seconds(std::llround(due.as_double())));
+        if (!due.is_nil())
+            job->due_at = wall_time(seconds(std::llround(std::clamp(due.as_double(), 0.0, 1e11))));
     }
     co_return job;
 }

@@ -114,7 +114,7 @@ result_record read_result(const sqlite::statement& s) {
 // How long past its end a record lives: nothing for `forever`.
 std::optional<std::int64_t> expiry(wall_time at, seconds ttl) {
     if (ttl < seconds(0)) return std::nullopt;
-    return micros(at + ttl);
+    return micros(at + within_limit(ttl));
 }
 
 constexpr const char* schema = R"sql(
@@ -262,8 +262,8 @@ void sqlite_engine::put_on_queue(const std::string& id, const std::string& queue
     // Its waiting time begins now.
     db_.run(
         "UPDATE jobs SET status = 'queued', position = ?, enqueued_at = ?, due_at = NULL, worker = '', "
-        "execution = '', expires_at = CASE WHEN ttl >= 0 THEN ? + ttl * 1000000 END WHERE id = ?",
-        position, micros(at), micros(at), id);
+        "execution = '', expires_at = CASE WHEN ttl >= 0 THEN ? + min(ttl, ?) * 1000000 END WHERE id = ?",
+        position, micros(at), micros(at), job_duration_max.count(), id);
     rings_.work = true;
 }
 
@@ -701,7 +701,7 @@ finish_answer sqlite_engine::fail(const job_record& job, const execution_outcome
             put_on_queue(job.id, job.queue, job.at_front_on_retry, at);
             return {finish_kind::requeued, {}, {}};
         }
-        wall_time due = at + pause;
+        wall_time due = at + within_limit(pause);
         db_.run("UPDATE jobs SET status = 'scheduled', due_at = ?, worker = '', execution = '' WHERE id = ?",
                 micros(due), job.id);
         return {finish_kind::scheduled, due, {}};

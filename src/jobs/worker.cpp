@@ -121,11 +121,38 @@ struct worker::impl {
         if (options.queues.empty()) options.queues.emplace_back("default");
         for (const std::string& q : options.queues)
             if (!valid_queue_name(q))
-                throw_job_error(job_errc::invalid_queue, fmt::format("'{}' cannot name a queue", q));
+                throw_job_error(job_errc::invalid_queue,
+                                fmt::format("'{}' cannot name a queue", escape_controls(q)));
+        if (!valid_worker_name(options.name))
+            throw_job_error(job_errc::invalid_option,
+                            fmt::format("'{}' cannot name a worker: it has at most {} bytes and no control "
+                                        "characters",
+                                        escape_controls(options.name), worker_name_bytes_max));
+        check("lease", options.lease, std::chrono::seconds(1));
+        check("heartbeat", options.heartbeat, std::chrono::milliseconds(1));
+        check("timeout_grace", options.timeout_grace, std::chrono::milliseconds(0));
+    }
+
+    template <class Duration>
+    static void check(std::string_view name, Duration given, Duration least) {
+        if (given < least || given > std::chrono::duration_cast<Duration>(job_duration_max))
+            throw_job_error(job_errc::invalid_option,
+                            fmt::format("the worker's {} is out of its range, {} to 100 years", name, least));
     }
 
     // ---- log
-    void log(std::string_view line) {
+    // Every line goes through here: what others wrote (names, arguments, errors) can neither end a line nor
+    // begin one. `details` are lines of their own below it, and indented.
+    void log(std::string_view head, std::string_view details = {}) {
+        std::string line = escape_controls(head);
+        while (!details.empty()) {
+            const std::size_t end = std::min(details.find('\n'), details.size());
+            line += "\n  " + escape_controls(details.substr(0, end));
+            details.remove_prefix(std::min(end + 1, details.size()));
+        }
+        write_log(line);
+    }
+    void write_log(std::string_view line) {
         std::lock_guard lock(log_mutex);
         if (options.log) {
             options.log(line);
@@ -297,7 +324,8 @@ struct worker::impl {
         if (h != nullptr) {
             const bool limited = job.timeout > std::chrono::seconds(0);
             shared.add(job, function,
-                       limited ? clock::now() + job.timeout + options.timeout_grace : time_point::max());
+                       limited ? clock::now() + detail::within_limit(job.timeout) + options.timeout_grace
+                               : time_point::max());
             payload_format format = format_of(job.data);
             outcome<std::optional<value>> result =
                 co_await outcome_of(run_limited(*h, job, std::move(*call), limited));
@@ -323,7 +351,8 @@ struct worker::impl {
             value v = co_await call_handler(h, &job, std::move(call));
             co_return v;
         }
-        co_return co_await move_on_after(job.timeout, call_handler(h, &job, std::move(call)));
+        co_return co_await move_on_after(detail::within_limit(job.timeout),
+                                         call_handler(h, &job, std::move(call)));
     }
 
     void record(outcome<std::optional<value>>& result, payload_format format, const std::string& function,
@@ -381,8 +410,8 @@ struct worker::impl {
             return;
         }
         ++report.failed;
-        log(fmt::format("{}: job {}: exception raised while executing ({})\n{}", job.queue, job.id, function,
-                        out.error));
+        log(fmt::format("{}: job {}: exception raised while executing ({})", job.queue, job.id, function),
+            out.error);
         if (a.kind == finish_kind::requeued)
             log(fmt::format("{}: job {} is tried again at once", job.queue, job.id));
         if (a.kind == finish_kind::scheduled)

@@ -406,7 +406,8 @@ class memory_store final : public job_store {
         j.status = job_status::queued;
         j.enqueued_at = at;
         j.expires_at.reset();
-        if (j.ttl && *j.ttl >= seconds(0)) j.expires_at = at + *j.ttl;  // its waiting time begins now
+        if (j.ttl && *j.ttl >= seconds(0))
+            j.expires_at = at + detail::within_limit(*j.ttl);  // its waiting time begins now
         j.due_at.reset();
         j.worker.clear();
         j.execution.clear();
@@ -422,7 +423,7 @@ class memory_store final : public job_store {
     }
     void keep(job_record& j, seconds ttl, wall_time at) {
         j.expires_at.reset();
-        if (ttl >= seconds(0)) j.expires_at = at + ttl;
+        if (ttl >= seconds(0)) j.expires_at = at + detail::within_limit(ttl);
         changed_ = true;
     }
     std::optional<wall_time> first_due(const std::vector<std::string>& queues) {
@@ -461,7 +462,7 @@ class memory_store final : public job_store {
             return {finish_kind::requeued, {}, {}};
         }
         j.status = job_status::scheduled;
-        j.due_at = at + pause;
+        j.due_at = at + detail::within_limit(pause);
         j.execution.clear();
         return {finish_kind::scheduled, j.due_at, {}};
     }

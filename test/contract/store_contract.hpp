@@ -875,6 +875,42 @@ TEST_CASE_TEMPLATE_DEFINE("store: it knows exactly the transitions of docs/job_s
     CHECK_MESSAGE(only_document.empty(), "only in docs/job_states.md:", in_words(only_document));
 }
 
+TEST_CASE_TEMPLATE_DEFINE("store: times that no clock can hold count as the longest", Fixture,
+                          contract_longest) {
+    using namespace simul;
+    using namespace simul::contract;
+    Fixture fixture;
+    on_new(fixture, [&](job_store& s) -> task<> {
+        co_await join(s, "w");
+        job_record j = new_job("a");
+        j.timeout = seconds::max();
+        j.ttl = j.result_ttl = j.failure_ttl = seconds::max();
+        co_await put(s, j);
+        std::vector<job_record> taken = co_await take(s, "w");
+        REQUIRE(taken.size() == 1);  // and has not expired while it waited
+        CHECK(taken[0].timeout > seconds(0));
+        finish_answer answer = co_await succeed(s, "w", taken[0]);
+        CHECK(answer.kind == finish_kind::recorded);
+        j.id = "b";
+        j.retries_left = 1;
+        j.retry_intervals = {seconds::max()};
+        co_await put(s, j);
+        taken = co_await take(s, "w");
+        REQUIRE(taken.size() == 1);
+        answer = co_await fail(s, "w", taken[0]);
+        CHECK(answer.kind == finish_kind::scheduled);
+        REQUIRE(answer.due_at.has_value());
+        CHECK(*answer.due_at > in_a_while());
+        fixture.advance(seconds(24 * 3600));
+        co_await s.maintain("w", {"default"}, true);
+        for (const char* id : {"a", "b"}) {
+            const std::optional<job_record> kept = co_await s.fetch(id);
+            REQUIRE_MESSAGE(kept.has_value(), id);
+            CHECK(kept->status == (kept->id == "a" ? job_status::finished : job_status::scheduled));
+        }
+    });
+}
+
 #define SIMUL_STORE_CONTRACT(Fixture)                       \
     TEST_CASE_TEMPLATE_INVOKE(contract_lifecycle, Fixture); \
     TEST_CASE_TEMPLATE_INVOKE(contract_repeat, Fixture);    \
@@ -882,6 +918,7 @@ TEST_CASE_TEMPLATE_DEFINE("store: it knows exactly the transitions of docs/job_s
     TEST_CASE_TEMPLATE_INVOKE(contract_order, Fixture);     \
     TEST_CASE_TEMPLATE_INVOKE(contract_retries, Fixture);   \
     TEST_CASE_TEMPLATE_INVOKE(contract_lifetimes, Fixture); \
+    TEST_CASE_TEMPLATE_INVOKE(contract_longest, Fixture);   \
     TEST_CASE_TEMPLATE_INVOKE(contract_cancel, Fixture);    \
     TEST_CASE_TEMPLATE_INVOKE(contract_death, Fixture);     \
     TEST_CASE_TEMPLATE_INVOKE(contract_alive, Fixture);     \

@@ -101,10 +101,10 @@ TEST_CASE("a command is enqueued, run by a worker, and its output is shown") {
     shell sh;
     ended e = sh.run("enqueue --exec --job-id greeting -- sh -c 'echo hello; pwd'");
     CHECK(e.status == 0);
-    CHECK(e.output == "Enqueued sh -c echo hello; pwd with job-id 'greeting'.\n");
+    CHECK(e.output == "Enqueued sh -c 'echo hello; pwd' with job-id 'greeting'.\n");
     e = sh.run("info");
     CHECK(e.output.find("default      |") == 0);
-    CHECK(e.output.find(" 1, 0 executing, 0 finished, 0 failed\n1 queues, 1 jobs total") !=
+    CHECK(e.output.find(" 1 queued, 0 executing, 0 finished, 0 failed\n1 queues, 1 jobs queued") !=
           std::string::npos);
     e = sh.run("worker --burst --name w1");
     CHECK(e.status == 0);
@@ -129,11 +129,30 @@ TEST_CASE("a command that fails keeps its status, and may be tried again by hand
     CHECK(e.output.find("status        failed") != std::string::npos);
     CHECK_MESSAGE(e.output.find("3") != std::string::npos, e.output);
     CHECK_MESSAGE(e.output.find("why") != std::string::npos, e.output);
+    e = sh.run("info");
+    CHECK_MESSAGE(
+        contains(e.output, "0 queued, 0 executing, 0 finished, 1 failed\n1 queues, 0 jobs queued\n"),
+        e.output);
     CHECK(sh.run("requeue bad").output == "Job bad requeued.\n");
     CHECK(sh.run("cancel bad").output == "Job bad canceled.\n");
     e = sh.run("cancel bad");
     CHECK(e.status == 1);
     CHECK(e.output == "simul: job bad is canceled and cannot be canceled\n");
+}
+
+TEST_CASE("commands are shown as a shell needs them, and no text of others forges a line of the log") {
+    shell sh;
+    sh.run("enqueue --exec --job-id quoted -- sh -c 'exit 3' \"it's\" '' a=b/c.d");
+    CHECK(json::parse(sh.run("job quoted --json").output)["description"].as_string() ==
+          R"(sh -c 'exit 3' 'it'\''s' '' a=b/c.d)");
+    sh.run("enqueue --exec --job-id forged -- sh -c \"$(printf 'exit 4\\n00:00:00 forged one')\"");
+    sh.run("enqueue --job-id described --description \"$(printf 'a\\n00:00:00 forged two \\033[2J')\" m.f");
+    ended e = sh.run("worker --burst");
+    CHECK_MESSAGE(contains(e.output, R"(exit 4\n00:00:00 forged one' (forged))"), e.output);
+    CHECK_MESSAGE(contains(e.output, R"(default: a\n00:00:00 forged two \x1b[2J (described))"), e.output);
+    CHECK_MESSAGE(contains(e.output, "\n  Traceback (most recent call last):\n"), e.output);
+    CHECK_MESSAGE(!contains(e.output, "\n00:00:00 forged"), e.output);
+    CHECK(contains(sh.run("job described").output, R"(a\n00:00:00 forged two \x1b[2J)"));
 }
 
 TEST_CASE("arguments are read as RQ's command reads them") {
@@ -155,8 +174,35 @@ TEST_CASE("mistakes get one line that says what to do, and a status that means s
         CHECK_MESSAGE(e.status == status, words, ": ", e.status, " ", e.output);
         CHECK_MESSAGE(e.output.find(part) != std::string::npos, words, ": ", e.output);
         CHECK_MESSAGE(e.output.find("terminate called") == std::string::npos, e.output);
+        if (status != 0) CHECK_MESSAGE(std::count(e.output.begin(), e.output.end(), '\n') == 1, e.output);
     };
-    check("frob", 2, "--help");
+    check("frob", 2, "simul: 'frob' is no command of simul; it has: worker, enqueue, info, job, ");
+    check("--frob", 2, "simul: --frob is no option of simul; write a command (worker, ");
+    check("worker --frob", 2, "--frob");
+    check("", 2, "a command is missing; write one of: worker, ");
+    check("requeue", 2, "requeue needs the ids of jobs");
+    check("cancel", 2, "cancel needs the ids of jobs");
+    check("job", 2, "job needs the id of a job");
+    check("worker --concurrency 0", 2, "--concurrency: '0' is no whole number from 1 to 1000000");
+    check("worker --concurrency many", 2, "--concurrency: 'many' is no whole number from 1 to 1000000");
+    check("worker --max-jobs -1", 2, "--max-jobs: '-1' is no whole number from 1 to 1000000000000");
+    check("enqueue --retry-max 99999999999999 m.f", 2,
+          "--retry-max: '99999999999999' is no whole number from 0 to 1000000");
+    check("enqueue --retry-max 1 --retry-interval 99999999999999 -- m.f", 2,
+          "--retry-interval is '99999999999999'");
+    for (const char* option : {"schedule-in", "timeout", "ttl", "result-ttl", "failure-ttl"})
+        check(fmt::format("enqueue --{} 9999999999h m.f", option), 2,
+              fmt::format("--{} is '9999999999h'; write seconds, or 90s, 5m, 1h30m, 2d, at most 36500d",
+                          option));
+    check("enqueue --job-id long --schedule-in 36500d m.f", 0, "Enqueued");
+    CHECK(json::parse(sh.run("job long --json").output)["status"].as_string() == "scheduled");
+    for (const char* name : {".", "a..b", "'a.b()'", ".a", "a.", "1a", "'a b'", "\"$(printf 'a\\nb')\""})
+        check(fmt::format("enqueue {}", name), 2, "cannot name a function: it is identifiers with dots");
+    check(fmt::format("enqueue --job-id {} m.f", std::string(256, 'x')), 2, "256 bytes is longer than");
+    check("worker --burst --name \"$(printf 'a\\nb')\"", 2, "'a\\nb' cannot name a worker");
+    check("enqueue --job-id one m.f x", 0, "Enqueued");
+    check("enqueue --job-id one m.f x", 1, "job one is queued; choose another id, or cancel it first");
+    check("requeue one", 1, "job one is queued");
     check("enqueue", 2, "enqueue needs the name of a function");
     check("enqueue --exec", 2, "--exec needs a command");
     check("enqueue m.f :{", 2, "simul: '{' is no JSON value");
@@ -200,6 +246,7 @@ TEST_CASE("a store that cannot be used is told with the reason and what to do, b
     check("unix://" + folder + "/none.sock", "connect unix://" + folder + "/none.sock: No such file");
     check("redis://me:s3cret@127.0.0.1:1", "redis://me:***@127.0.0.1:1: Connection refused");
     check("redis://nobody.invalid", "nobody.invalid");
+    check("rediss://h", "TLS");
 }
 
 TEST_CASE("a Redis that asks for a password is told apart from one that refuses it") {

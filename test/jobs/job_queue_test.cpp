@@ -206,6 +206,35 @@ TEST_CASE("options out of their range are refused by name, before anything is st
         o.id = "a b";
         CHECK(refused(o).find("'a b' cannot be a job's id") == 0);
         o = {};
+        o.id = std::string(job_id_bytes_max + 1, 'x');
+        CHECK(refused(o) == "a job's id of 256 bytes is longer than simul::job_id_bytes_max, 255");
+        o = {};
+        o.retries = job_retries_max + 1;
+        CHECK(refused(o) == "retries is 1000001; the most is simul::job_retries_max, 1000000");
+        // More than a wall_time can be moved by: such a job ran at once.
+        auto too_long = [&](const char* name, std::optional<seconds> call_options::* member) {
+            for (seconds given : {job_duration_max + seconds(1), seconds::max()}) {
+                call_options longer;
+                if (member != nullptr)
+                    longer.*member = given;
+                else
+                    longer.retry_intervals = {given};
+                CHECK(refused(longer) ==
+                      std::string(name) + " is " + std::to_string(given.count()) +
+                          " s; the longest is simul::job_duration_max, 3153600000 s (100 years)");
+            }
+        };
+        too_long("delay", &call_options::delay);
+        too_long("timeout", &call_options::timeout);
+        too_long("ttl", &call_options::ttl);
+        too_long("result_ttl", &call_options::result_ttl);
+        too_long("failure_ttl", &call_options::failure_ttl);
+        too_long("a retry interval", nullptr);
+        o = {};
+        o.delay = o.timeout = o.ttl = o.result_ttl = o.failure_ttl = job_duration_max;
+        o.retry_intervals = {job_duration_max};
+        CHECK(refused(o) == "accepted");
+        o = {};
         o.meta = value(5);
         CHECK(refused(o) == "meta is no dict");
         CHECK(co_await code_of([&]() -> task<> {

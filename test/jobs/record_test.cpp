@@ -44,6 +44,22 @@ TEST_CASE("ids and queue names that would harm RQ's readers are refused") {
     for (const char* bad : {"", "a,b", "x:intermediate", "a\nb"}) CHECK_MESSAGE(!valid_queue_name(bad), bad);
 }
 
+TEST_CASE("names of functions and workers, and control characters in what is shown") {
+    for (const char* good : {"f", "m.f", "_a.b1", "m.\xc3\xa9t\xc3\xa9", "simul.exec"})
+        CHECK_MESSAGE(valid_function_name(good), good);
+    for (const char* bad : {"", ".", "a.", ".a", "a..b", "a.b()", "a b", "1a", "a.1", "a\nb", "a-b"})
+        CHECK_MESSAGE(!valid_function_name(bad), bad);
+    CHECK(valid_worker_name("host.17.ab cd"));
+    CHECK(valid_worker_name(std::string(worker_name_bytes_max, 'w')));
+    CHECK(!valid_worker_name(std::string(worker_name_bytes_max + 1, 'w')));
+    for (const char* bad : {"", "a\nb", "\x1b[2J", "\x7f"}) CHECK_MESSAGE(!valid_worker_name(bad), bad);
+    CHECK(escape_controls("a\n\r\t\x1b[2J\x7f\xc2\x9b!") == R"(a\n\r\t\x1b[2J\x7f\x9b!)");
+    CHECK(escape_controls("\xc3\xa9 \\ \xc2\xa0") == "\xc3\xa9 \\ \xc2\xa0");
+    CHECK(escape_controls(std::string_view("\0", 1)) == R"(\x00)");
+    CHECK(detail::within_limit(seconds::max()) == job_duration_max);
+    CHECK(detail::within_limit(forever) == forever);
+}
+
 TEST_CASE("a process is proven dead only where it can be seen") {
     process_identity here = this_process();
     CHECK(!proven_dead(here));

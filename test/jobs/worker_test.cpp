@@ -533,3 +533,168 @@ TEST_CASE("store URLs that cannot be used are refused with what to write instead
     CHECK(secret.find("me:***@h") != std::string::npos);
     CHECK(text("rediss://h").find("TLS") != std::string::npos);
 }
+
+TEST_CASE("a record with a timeout that no clock can hold runs, and its worker lives on") {
+    // It hung past its timeout at once: the deadline had wrapped around.
+    places at;
+    on_loop([&]() -> task<> {
+        std::shared_ptr<job_store> store = open_store(at.sqlite());
+        job_record record =
+            detail::make_record("default", twice.call(4), call_options(), payload_format::pickle);
+        record.timeout = seconds::max();
+        std::vector<job_record> one{record};
+        co_await store->enqueue(std::move(one));
+        worker w(at.sqlite(), quiet());
+        w.handle(twice, [](int n) -> task<int> {
+            co_await sleep_for(std::chrono::milliseconds(120));  // two beats of the heart
+            co_return 2 * n;
+        });
+        worker_report report = co_await w.run();
+        CHECK(report.succeeded == 1);
+        CHECK(co_await job_queue(store).find<int>(record.id).result() == 8);
+    });
+}
+
+TEST_CASE("options of a worker out of their range are refused by name") {
+    places at;
+    auto refused = [&](worker_options o) {
+        std::string text = "accepted";
+        on_loop([&]() -> task<> {
+            try {
+                worker w(at.sqlite(), o);
+            } catch (const std::system_error& e) {
+                CHECK(e.code() == job_errc::invalid_option);
+                text = e.what();
+            }
+            co_return;
+        });
+        return text;
+    };
+    worker_options o = quiet();
+    o.name = "a\nb";
+    CHECK(refused(o).find(R"('a\nb' cannot name a worker)") == 0);
+    o = quiet();
+    o.lease = seconds::max();
+    CHECK(refused(o).find("the worker's lease is out of its range") == 0);
+    o = quiet();
+    o.heartbeat = std::chrono::milliseconds(0);
+    CHECK(refused(o).find("the worker's heartbeat is out of its range") == 0);
+    o = quiet();
+    o.timeout_grace = std::chrono::milliseconds(-1);
+    CHECK(refused(o).find("the worker's timeout_grace is out of its range") == 0);
+    CHECK(refused(quiet()) == "accepted");
+}
+
+TEST_CASE("a job sees its own record, and only while it runs") {
+    places at;
+    CHECK(this_job() == nullptr);
+    std::string here;
+    on_loop([&]() -> task<> {
+        job_queue queue(at.sqlite());
+        auto handle = co_await queue.enqueue(twice, 4);
+        worker w(at.sqlite(), quiet());
+        w.handle(twice, [&](int n) -> task<int> {
+            co_await sleep_for(std::chrono::milliseconds(1));
+            if (this_job() != nullptr) here = this_job()->id;
+            co_return n;
+        });
+        co_await w.run();
+        CHECK(here == handle.id());
+        CHECK(this_job() == nullptr);
+    });
+}
+
+TEST_CASE("a job of an unknown function fails or is left for others, as the worker is told") {
+    for (unknown_jobs unknown : {unknown_jobs::automatic, unknown_jobs::fail, unknown_jobs::hand_back}) {
+        places at;
+        std::vector<std::string> lines;
+        on_loop([&]() -> task<> {
+            job_queue queue(at.sqlite());
+            auto handle = co_await queue.enqueue(nobody);
+            worker_options o = quiet(&lines);
+            o.unknown = unknown;
+            o.burst = unknown != unknown_jobs::hand_back;  // else it waits for a worker that knows it
+            worker w(at.sqlite(), o);
+            w.handle(twice, [](int n) -> task<int> { co_return 2 * n; });
+            worker_report report;
+            auto stops = [&]() -> task<> {
+                while (!o.burst && !any_line(lines, "'m.nobody_knows' is not known here"))
+                    co_await sleep_for(std::chrono::milliseconds(5));
+                if (!o.burst) w.stop();
+            };
+            auto runs = [&]() -> task<> { report = co_await w.run(); };
+            co_await all(runs(), stops());
+            const std::optional<job_record> record = co_await handle.record();
+            REQUIRE(record.has_value());
+            // SQLite is simul's own: nobody else will know it.
+            const bool fails = unknown != unknown_jobs::hand_back;
+            CHECK(record->status == (fails ? job_status::failed : job_status::queued));
+            CHECK(report.failed == (fails ? 1u : 0u));
+            if (fails) {
+                const std::string text = text_of(co_await error_of(handle));
+                CHECK_MESSAGE(
+                    text.find("no handler for 'm.nobody_knows'; this worker knows: m.twice") != text.npos,
+                    text);
+            }
+        });
+    }
+}
+
+TEST_CASE("a worker's lease is as long as it says") {
+    places at;
+    on_loop([&]() -> task<> {
+        worker_options o = quiet();
+        o.burst = false;
+        o.name = "leased";
+        o.lease = seconds(1'234);
+        worker w(at.sqlite(), o);
+        worker_record seen;
+        auto looks = [&]() -> task<> {
+            std::unique_ptr<job_store> store = open_store(at.sqlite());
+            for (store_overview all_of_it; seen.name.empty();) {
+                all_of_it = co_await store->overview();
+                for (const worker_record& each : all_of_it.workers) seen = each;
+                co_await sleep_for(std::chrono::milliseconds(5));
+            }
+            w.stop();
+        };
+        auto runs = [&]() -> task<> { co_await w.run(); };
+        co_await all(runs(), looks());
+        CHECK(seen.name == "leased");
+        CHECK(seen.lease_until - seen.last_heartbeat == seconds(1'234));
+    });
+}
+
+TEST_CASE("worker_main ends with 0, and with 1 and the reason where the worker cannot run") {
+    places at;
+    {
+        worker w(at.sqlite(), quiet());
+        w.handle(twice, [](int n) -> task<int> { co_return n; });
+        CHECK(worker_main(w) == 0);
+    }
+    worker w("unix:///nowhere/redis.sock", quiet());
+    CHECK(worker_main(w) == 1);
+}
+
+TEST_CASE("a store is private to its owner by its file's mode; with survive_power_cut it works the same") {
+    places at;
+    store_options durable;
+    durable.survive_power_cut = true;
+    on_loop([&]() -> task<> {
+        job_queue queue(at.sqlite(), "default", durable);
+        auto handle = co_await queue.enqueue(twice, 4);
+        worker w(at.sqlite(), quiet(), durable);
+        w.handle(twice, [](int n) -> task<int> { co_return 2 * n; });
+        co_await w.run();
+        CHECK(co_await handle.result() == 8);
+        const std::string file = at.sqlite().substr(std::string("sqlite://").size());
+        CHECK(queue.store()->private_to_owner());
+        fs::permissions(file, fs::perms::group_write, fs::perm_options::add);
+        CHECK(!open_store(at.sqlite())->private_to_owner());
+    });
+    simul::testing::redis_server server;
+    on_loop([&]() -> task<> {
+        CHECK(!open_store(server.url())->private_to_owner());
+        co_return;
+    });
+}

@@ -23,8 +23,9 @@ std::vector<std::chrono::seconds> pauses(Durations... d) {
 }
 
 /// What one enqueue may say beside the arguments. The names and meanings are RQ's.
+/// No duration is longer than job_duration_max (100 years); `forever` is none.
 struct call_options {
-    int retries = 0;  ///< Further tries after a failure. Default: none.
+    int retries = 0;  ///< Further tries after a failure, at most job_retries_max. Default: none.
     std::vector<std::chrono::seconds>
         retry_intervals;                          ///< Pauses before them, see pauses(). Default: at once.
     std::optional<std::chrono::seconds> timeout;  ///< Running time; `forever` is no limit. Default: 180 s.
@@ -33,16 +34,16 @@ struct call_options {
         result_ttl;  ///< How long its result is kept. Default: 500 s; 0: not at all.
     std::optional<std::chrono::seconds> failure_ttl;  ///< How long its failure is kept. Default: a year.
     std::optional<std::chrono::seconds> delay;        ///< Goes to its queue that much later.
-    std::string id;                                   ///< Letters, digits, '_', '-'. Default: a new UUID.
-    std::string description;                          ///< Default: the call as Python writes it.
-    value meta;                                       ///< A dict that travels with the job. Default: none.
+    std::string id;           ///< Letters, digits, '_', '-'; at most job_id_bytes_max. Default: a new UUID.
+    std::string description;  ///< Default: the call as Python writes it.
+    value meta;               ///< A dict that travels with the job. Default: none.
     bool at_front = false;
     bool at_front_on_retry = false;
 };
 
 namespace detail {
 
-/// Checks the options and makes the record. Throws: job_errc::invalid_id, invalid_queue, invalid_option.
+/// Checks the options and makes the record. Throws: job_errc::invalid_id, invalid_option, data_too_large.
 job_record make_record(const std::string& queue, const job_call& call, const call_options& options,
                        payload_format format);
 task<enqueue_receipt> submit(std::shared_ptr<job_store> store, job_record record);
@@ -116,6 +117,13 @@ class job_queue {
 
     /// Puts a job on the queue. Returns once it is stored.
     /// Number and types of the arguments are checked when this is compiled.
+    ///
+    /// An enqueue whose answer was lost may have happened. With an id of your own it can be called again: if
+    /// the first one was stored and its job still waits or runs, the second one throws job_errc::id_in_use,
+    /// which then means "it is there": go on with find(id). A job that has ended is replaced and runs again.
+    /// Throws: job_errc::invalid_option, invalid_id, data_too_large; job_errc::id_in_use if a job of that id
+    /// waits
+    ///         or runs; what the store throws.
     template <class R, class... A, class F, class... Args>
     task<job_handle<R>> enqueue(const job<R(A...), F>& j, Args&&... args) const {
         const job<R(A...)>& terms = j;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -46,6 +47,16 @@ inline constexpr std::chrono::seconds default_result_ttl{500};
 inline constexpr std::chrono::seconds default_failure_ttl{31'536'000};
 /// As a lifetime: never ends. As a timeout: no limit.
 inline constexpr std::chrono::seconds forever{-1};
+
+/// The longest delay, timeout, ttl, result_ttl, failure_ttl and pause before a retry of a new job: 100 years.
+/// A record that others wrote may say more; it is then treated as if it said this.
+inline constexpr std::chrono::seconds job_duration_max{std::int64_t{100} * 365 * 86'400};
+/// The most retries of a new job.
+inline constexpr int job_retries_max = 1'000'000;
+/// The longest id of a new job, in bytes.
+inline constexpr std::size_t job_id_bytes_max = 255;
+/// The longest name of a worker, in bytes.
+inline constexpr std::size_t worker_name_bytes_max = 255;
 
 /// Everything a store keeps about one job. A plain value: copying it reads or writes nothing.
 struct job_record {
@@ -148,5 +159,22 @@ std::string new_execution_id();
 bool valid_job_id(std::string_view id) noexcept;
 /// A queue's name: not empty, no comma, no control bytes, and not ":intermediate" at its end.
 bool valid_queue_name(std::string_view name) noexcept;
+/// A function's name: identifiers with dots between them, "module.function". Letters other than ASCII's count
+/// as parts of an identifier, as in Python. Names in stored jobs need not be valid: they are just not known.
+bool valid_function_name(std::string_view name) noexcept;
+/// A worker's name: 1 to worker_name_bytes_max bytes, no control characters.
+bool valid_worker_name(std::string_view name) noexcept;
+
+/// `text` as one line for logs and messages: control characters are written as \n, \t, \x1b.
+std::string escape_controls(std::string_view text);
+
+namespace detail {
+
+/// A lifetime, timeout or pause that a record says, in the range that times can be calculated with.
+constexpr std::chrono::seconds within_limit(std::chrono::seconds s) noexcept {
+    return s < job_duration_max ? s : job_duration_max;
+}
+
+}  // namespace detail
 
 }  // namespace simul

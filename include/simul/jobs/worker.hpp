@@ -50,7 +50,7 @@ enum class unknown_jobs {
 
 struct worker_options {
     std::vector<std::string> queues{"default"};  ///< In the order of preference.
-    std::string name;                            ///< Default: HOST.PID.XXXX
+    std::string name;  ///< At most worker_name_bytes_max, no control characters. Default: HOST.PID.XXXX
     /// Jobs at once. Default (0): 100, or one per pool thread where a handler is no coroutine.
     std::size_t concurrency = 0;
     bool burst = false;                   ///< Ends when the queues are empty.
@@ -72,6 +72,7 @@ struct worker_options {
     std::size_t lost_slots_max = 3;
 
     /// Receives the worker's log, line by line without the time. Default: stdout as "HH:MM:SS LINE".
+    /// Control characters are escaped (\n, \x1b); only the text of a failure has lines of its own, indented.
     /// Threads: called from the worker's thread and its heartbeat thread, never by both at once.
     std::function<void(std::string_view line)> log;
     /// Pools to use. Default: the worker makes its own when a handler needs one.
@@ -161,7 +162,7 @@ class worker {
     /// timeout, and those that were handed back. The pool's destructor waits for them, so the process should
     /// end without it (exit_if_slots_were_lost).
     std::size_t lost_slots() const noexcept;
-    /// Writes one line to the worker's log.
+    /// Writes one line to the worker's log; control characters in it are escaped.
     void log(std::string_view line);
 
     const worker_options& options() const noexcept;
