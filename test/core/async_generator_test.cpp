@@ -171,3 +171,20 @@ TEST_CASE("a task that awaits next() may be destroyed with its generator as it i
     CHECK(counted::live == 0);
     CHECK(counted::destroyed_twice == 0);
 }
+
+TEST_CASE("a destructor that throws while its async_generator is destroyed ends the program") {
+    // Bug: the exception was handed to the next() of before, which was gone.
+    struct throws {
+        ~throws() noexcept(false) { throw std::runtime_error("from a destructor"); }
+    };
+    const auto its_end = death_by([] {
+        run_virtual([]() -> task<> {
+            auto g = []() -> async_generator<int> {
+                const throws local;
+                co_yield 1;
+            }();
+            co_await g.next();
+        });
+    });
+    CHECK(its_end.signal == SIGABRT);
+}

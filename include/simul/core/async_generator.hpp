@@ -43,7 +43,11 @@ struct async_generator_promise final : coroutine_promise {
     void unhandled_exception() noexcept { next().result_.set_error(this->escaping()); }
 
   private:
-    next_operation<T>& next() noexcept { return static_cast<next_operation<T>&>(*waiter_); }
+    /// Nobody, where the generator destroys the frame and a destructor in it throws: that has nowhere to go.
+    next_operation<T>& next() noexcept {
+        if (waiter_ == nullptr) std::terminate();
+        return static_cast<next_operation<T>&>(*waiter_);
+    }
 };
 
 template <class T>
@@ -134,7 +138,9 @@ class [[nodiscard]] async_generator {
     }
 
     void drop() noexcept {
-        if (promise_ != nullptr) std::exchange(promise_, nullptr)->destroy();
+        if (promise_ == nullptr) return;
+        promise_->waiter_ = nullptr;
+        std::exchange(promise_, nullptr)->destroy();
     }
 
     detail::promise_base* promise_;
