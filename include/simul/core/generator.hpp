@@ -246,7 +246,7 @@ class [[nodiscard]] generator {
     /// Moving or destroying a generator in its own body would take the frame away under the body.
     generator& not_running() noexcept {
         if (state_ == state::running) {
-            assert(!"a generator was moved or destroyed by its own body");
+            assert(false && "a generator was moved or destroyed by its own body");
             std::terminate();
         }
         return *this;

@@ -131,7 +131,9 @@ class process_pool {
     }
     template <class Range, class F>
     auto map_with(process_call_options options, Range&& range, F function, std::size_t limit) {
-        auto one = [this, options, function](const auto& each) { return run_with(options, function, each); };
+        auto one = [this, options, function](const auto& each) {
+            return this->run_with(options, function, each);
+        };
         return simul::map(std::forward<Range>(range), std::move(one), limit == 0 ? 2 * size() : limit);
     }
 
