@@ -119,6 +119,7 @@ int main(int argc, char** argv) {
     worker->add_option("queues", w.queues, "Queues in the order of preference; default: default")
         ->type_name("QUEUE");
     worker->add_option("-m,--module", w.modules, "Shared library with job functions; may be repeated")
+        ->allow_extra_args(false)
         ->envname("SIMUL_MODULE")
         ->type_name("FILE");
     worker->add_flag("-b,--burst", w.burst, "End when the queues are empty");
@@ -151,7 +152,8 @@ int main(int argc, char** argv) {
     enq->add_flag("--at-front", e.at_front, "Before what waits already");
     enq->add_option("--retry-max", e.retry_max, "Further tries after a failure")
         ->check(whole_number(0, simul::job_retries_max));
-    enq->add_option("--retry-interval", e.retry_intervals, "Pause before each try: 30, 5m; may be repeated");
+    enq->add_option("--retry-interval", e.retry_intervals, "Pause before each try: 30, 5m; may be repeated")
+        ->allow_extra_args(false);  // else it takes the function's name too
     enq->add_option("--schedule-in", e.schedule_in, "Start that much later: 30s, 10m, 2h");
     enq->add_flag("-w,--wait", e.wait, "Wait for the result and print it");
     enq->add_flag("--quiet", e.quiet, "Print only the id");

@@ -14,8 +14,9 @@ namespace simul {
 worker_report run_until_signaled(worker& w) {
     return simul::run([&]() -> task<worker_report> {
         worker_report done;
+        // Not in the body of the group: where run() throws, the body's locals are gone before the children.
+        signal_stream signals({SIGINT, SIGTERM});
         co_await with_group([&](task_group& group) -> task<void> {
-            signal_stream signals({SIGINT, SIGTERM});
             group.spawn([&w, &signals]() -> task<void> {
                 for (;;) {
                     co_await signals.next();

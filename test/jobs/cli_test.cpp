@@ -188,7 +188,7 @@ TEST_CASE("mistakes get one line that says what to do, and a status that means s
     check("worker --max-jobs -1", 2, "--max-jobs: '-1' is no whole number from 1 to 1000000000000");
     check("enqueue --retry-max 99999999999999 m.f", 2,
           "--retry-max: '99999999999999' is no whole number from 0 to 1000000");
-    check("enqueue --retry-max 1 --retry-interval 99999999999999 -- m.f", 2,
+    check("enqueue --retry-max 1 --retry-interval 99999999999999 m.f", 2,
           "--retry-interval is '99999999999999'");
     for (const char* option : {"schedule-in", "timeout", "ttl", "result-ttl", "failure-ttl"})
         check(fmt::format("enqueue --{} 9999999999h m.f", option), 2,
