@@ -25,7 +25,7 @@ for chapter in sorted((root / "docs" / "guide").glob("*.md")):
     code = ""
     for block in re.finditer(r"^```cpp compiled\n(.*?)^```$", text, re.M | re.S):
         line = text.count("\n", 0, block.start(1)) + 1
-        code += f'#line {line} "{chapter.relative_to(root)}"\n{block.group(1)}'
+        code += f"#line {line}\n{block.group(1)}"  # with another file's name, g++ takes it for a header
     if not code:
         continue
     chapters += 1
@@ -33,7 +33,7 @@ for chapter in sorted((root / "docs" / "guide").glob("*.md")):
     command += [f"-I{root / 'include'}", "-x", "c++", "-"]
     done = subprocess.run(command, input=code, text=True, stderr=subprocess.PIPE)
     if done.returncode != 0:
-        bad.append(done.stderr)
+        bad.append(f"{chapter.relative_to(root)} (<stdin> below):\n{done.stderr}")
 
 print("\n".join(bad) or f"{chapters} chapter(s) compile")
 sys.exit(1 if bad or chapters == 0 else 0)
