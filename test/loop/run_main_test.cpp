@@ -206,8 +206,7 @@ TEST_CASE("an error that nobody is left to be thrown at is written to stderr") {
         };
         CHECK(co_await race(fails_late(), sleep_for(1ms)) == 1);
     };
-    const std::string line =
-        "simul: error: loop: a race's loser failed: unheard\n";
+    const std::string line = "simul: error: loop: a race's loser failed: unheard\n";
     program in_main([&] { return run_main(abandoned); });
     CHECK(in_main.wait() == 0);
     CHECK(in_main.errors == line);
