@@ -98,7 +98,10 @@ class lookup final : public blocking_call {
     }
     void tell() noexcept override {
         forget();
-        while (resolve_operation* waits = waiting_.pop_front()) waits->found(addresses_, error_);
+        // What was found belongs to the loop from here on: the thread may still hold this object.
+        const auto addresses = std::move(addresses_);
+        const auto error = std::move(error_);
+        while (resolve_operation* waits = waiting_.pop_front()) waits->found(addresses, error);
     }
     void forget() noexcept {
         if (names_ == nullptr) return;
