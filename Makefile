@@ -1,9 +1,10 @@
 # The commands of the project; `make` alone lists them. Each installs what is missing, picks a compiler that
-# passes the probes (tools/compiler; CXX=... names one) and builds in build/.
+# passes the probes (tools/compiler; CXX=... names one) and builds in build/. OPTIONS=-D... goes to CMake.
 
-BUILD  ?= build/default
-PREFIX ?= /usr/local
-JOBS   ?= $(shell nproc)
+BUILD   ?= build/default
+PREFIX  ?= /usr/local
+JOBS    ?= $(shell nproc)
+OPTIONS ?=
 export JOBS
 
 .PHONY: help build demo test bench install deb clean
@@ -19,11 +20,11 @@ help:
 
 build:
 	@tools/install build test
-	@tools/build $(BUILD) -DCMAKE_BUILD_TYPE=Debug -DSIMUL_TESTS=ON
+	@tools/build $(BUILD) -DCMAKE_BUILD_TYPE=Debug -DSIMUL_TESTS=ON $(OPTIONS)
 
 demo:
 	@tools/install build
-	@tools/build $(BUILD) -DCMAKE_BUILD_TYPE=Debug -DSIMUL_TESTS=OFF
+	@tools/build $(BUILD) -DCMAKE_BUILD_TYPE=Debug -DSIMUL_TESTS=OFF $(OPTIONS)
 	@tools/demo $(BUILD)
 
 test: build
@@ -36,13 +37,13 @@ bench:
 install:
 	@tools/install build
 	@tools/build build/package -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBUILD_SHARED_LIBS=ON -DSIMUL_TESTS=OFF \
-	    -DSIMUL_EXAMPLES=OFF -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+	    -DSIMUL_EXAMPLES=OFF -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(OPTIONS)
 	@cmake --install build/package
 
 deb:
 	@tools/install build
 	@tools/build build/package -DCMAKE_BUILD_TYPE=RelWithDebInfo -DBUILD_SHARED_LIBS=ON -DSIMUL_TESTS=OFF \
-	    -DSIMUL_EXAMPLES=OFF -DCMAKE_INSTALL_PREFIX=/usr
+	    -DSIMUL_EXAMPLES=OFF -DCMAKE_INSTALL_PREFIX=/usr $(OPTIONS)
 	@cd build/package && cpack -G DEB
 
 clean:

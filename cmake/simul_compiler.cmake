@@ -30,9 +30,10 @@ set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
 set(CMAKE_C_FLAGS_DEBUG "-O0 -g1")
 
 find_program(SIMUL_CCACHE ccache)
-if(SIMUL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${SIMUL_CCACHE}")
-  set(CMAKE_C_COMPILER_LAUNCHER "${SIMUL_CCACHE}")
+if(SIMUL_CCACHE AND NOT SIMUL_PCH AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # "Depend" saves the preprocessor's run before every compilation that is not in the cache.
+  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_DEPEND=1 "${SIMUL_CCACHE}")
+  set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()
 
 # The flags of simul's own code. They are PRIVATE: a program that uses simul keeps its own.

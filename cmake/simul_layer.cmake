@@ -22,6 +22,10 @@ function(simul_layer name)
     target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/src")
     set_target_properties(${target} PROPERTIES
       VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} INSTALL_RPATH "$ORIGIN")
+    # Only in a sanitizer build: elsewhere a forgotten #include of the library must show here, not at its users.
+    if(SIMUL_SANITIZE)
+      simul_precompiled(${target})
+    endif()
     # A shared layer must find all it calls in the layers that it names: an upward call does not link.
     # (The sanitizers leave their own symbols to the program.)
     if(BUILD_SHARED_LIBS AND NOT SIMUL_SANITIZE)

@@ -14,6 +14,7 @@ function(simul_doctest layer)
   set(target simul_${layer}_test)
   add_executable(${target} ${arg_FILES})
   target_link_libraries(${target} PRIVATE simul_test_main simul_flags doctest::doctest ${arg_LIBRARIES})
+  simul_precompiled(${target})
   # Tests may look at private headers ("http/session.hpp") and at shared parts of tests ("contract/...").
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/test")
   target_compile_definitions(${target} PRIVATE
