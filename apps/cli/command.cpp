@@ -4,6 +4,7 @@
 #include <simul/codec/python_text.hpp>
 #include <simul/jobs/error.hpp>
 #include <simul/loop/run.hpp>
+#include <simul/net/error.hpp>
 #include <simul/redis/error.hpp>
 #include <simul/sqlite/error.hpp>
 
@@ -245,7 +246,8 @@ int report(std::exception_ptr error) {
             status = status_of(static_cast<job_errc>(e.code().value()));
         else if (e.code().category() == sqlite::category() ||
                  e.code().category() == sqlite::result_category() ||
-                 e.code().category() == redis::client_category() ||
+                 e.code().category() == redis::client_category() || e.code().category() == net_category() ||
+                 e.code().category() == resolver_category() ||
                  e.code() == std::errc::no_such_file_or_directory ||
                  e.code() == std::errc::permission_denied || e.code() == condition::disconnected ||
                  e.code() == condition::retry_later || e.code() == condition::timed_out)

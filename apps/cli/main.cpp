@@ -28,9 +28,9 @@ constexpr const char* closing = R"(Examples:
   simul worker high default --module ./libmyjobs.so            your functions, two queues, in this order
   simul info --store redis://localhost                         what goes on, also in Python's RQ
 
-Stores: sqlite:///path/jobs.db (one file, no server, this host), redis://[user:password@]host[:port][/db]
-and unix:///path/redis.sock (RQ's layout: Python's clients and workers may use the same). A password is best
-put into SIMUL_STORE, because command lines can be seen by others.
+Stores: sqlite:///path/jobs.db (one file, no server, this host), redis://[user:password@]host[:port][/db],
+rediss://... (TLS), redis+sentinel://host[,host...]/NAME[/db] and unix:///path/redis.sock (RQ's layout: Python's clients
+and workers may use the same). A password is best put into SIMUL_STORE, because command lines can be seen by others.
 
 Exit status: 0 done; 1 failed, or refused in the state that things are in (the id or the worker's name is in use, the
 job cannot be canceled or requeued now); 2 wrong command line (also a module that cannot be used); 3 the store cannot

@@ -136,13 +136,7 @@ worker_record worker_from_own(std::string name, const std::map<std::string, std:
 }
 
 redis::client_options client_options_for(const redis_address& a, const store_options& o) {
-    redis::client_options c;
-    c.host = a.host;
-    c.port = a.port;
-    c.socket = a.socket;
-    c.user = a.user;
-    c.password = a.password;
-    c.database = a.database;
+    redis::client_options c = a.server;
     c.connect_timeout = o.connect_timeout;
     c.command_timeout = o.command_timeout;
     return c;

@@ -15,14 +15,9 @@
 
 namespace simul::detail {
 
-/// What a redis:// or unix:// URL says.
+/// What the URL of a Redis says.
 struct redis_address {
-    std::string host;
-    std::uint16_t port = 6379;
-    std::string socket;
-    std::string user;
-    std::string password;
-    int database = 0;
+    redis::client_options server;
     std::string shown;  ///< The URL without a password.
 };
 

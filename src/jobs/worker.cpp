@@ -15,6 +15,7 @@
 #include <simul/loop/run.hpp>
 #include <simul/loop/sleep.hpp>
 #include <simul/loop/timeout.hpp>
+#include <simul/net/error.hpp>
 
 #include "jobs/failure_text.hpp"
 #include "jobs/heart.hpp"
@@ -22,6 +23,8 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+
+#include <netdb.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -75,7 +78,8 @@ bool worth_waiting(const std::exception_ptr& error) {
         // A Unix socket's file is gone for a moment while its server is started again.
         return e.code() == condition::disconnected || e.code() == condition::retry_later ||
                e.code() == condition::timed_out || e.code() == std::errc::no_such_file_or_directory ||
-               e.code() == std::errc::host_unreachable;
+               e.code() == std::errc::host_unreachable ||
+               e.code() == std::error_code(EAI_NONAME, resolver_category());
     } catch (...) {  // rethrown by the caller
         return false;
     }

@@ -13,11 +13,32 @@ namespace simul::redis {
 std::string client_options::shown() const {
     if (!socket.empty())
         return fmt::format("unix://{}{}", socket, database != 0 ? fmt::format("?db={}", database) : "");
-    return fmt::format("redis://{}{}:{}{}",
-                       user.empty() && password.empty() ? "" : fmt::format("{}:***@", user),
-                       host.find(':') == std::string::npos ? host : "[" + host + "]", port,
+    auto place = [](const std::string& name, std::uint16_t at) {
+        return fmt::format("{}:{}", name.find(':') == std::string::npos ? name : "[" + name + "]", at);
+    };
+    std::string where;
+    if (sentinel) {
+        for (const sentinel_options::address& s : sentinel->addresses)
+            where += (where.empty() ? "" : ",") + place(s.host, s.port);
+        where += "/" + sentinel->primary;
+    } else {
+        where = place(host, port);
+    }
+    return fmt::format("{}{}://{}{}{}", tls ? "rediss" : "redis", sentinel ? "+sentinel" : "",
+                       user.empty() && password.empty() ? "" : fmt::format("{}:***@", user), where,
                        database != 0 ? fmt::format("/{}", database) : "");
 }
+
+namespace {
+
+// After a failover an old primary is a replica; sentinels know where the new one is.
+bool from_replica(const std::vector<reply>& replies) {
+    for (const reply& r : replies)
+        if (r.is_error() && r.error_text().starts_with("READONLY")) return true;
+    return false;
+}
+
+}  // namespace
 
 struct client::shared_state {
     async_mutex connecting;
@@ -52,7 +73,9 @@ task<std::vector<reply>> client::send(pipeline commands) {
         throw std::system_error(
             make_error_code(client_errc::too_many_waiting),
             fmt::format("{}: more than {} (option pending_max)", options_.shown(), options_.pending_max));
-    co_return co_await c->exchange(std::move(commands), options_.command_timeout);
+    std::vector<reply> replies = co_await c->exchange(std::move(commands), options_.command_timeout);
+    if (options_.sentinel && state_->main == c && from_replica(replies)) state_->main.reset();
+    co_return replies;
 }
 
 task<reply> client::send_one(pipeline one) {
@@ -70,8 +93,8 @@ task<reply> client::blocking(pipeline one, std::chrono::milliseconds wait) {
     if (!c) c = co_await detail::connection::open(options_);
     std::vector<reply> replies = co_await c->exchange(std::move(one), wait + options_.command_timeout);
     // Only a connection that answered is used again: a canceled call may still block in the server.
-    if (!c->broken() && state_->idle.size() < options_.blocking_idle_max)
-        state_->idle.push_back(std::move(c));
+    const bool useful = !c->broken() && !(options_.sentinel && from_replica(replies));
+    if (useful && state_->idle.size() < options_.blocking_idle_max) state_->idle.push_back(std::move(c));
     co_return std::move(replies.front()).throw_if_error();
 }
 

@@ -4,8 +4,15 @@
 #include <simul/core/scopes.hpp>
 #include <simul/loop/sleep.hpp>
 #include <simul/loop/timeout.hpp>
+#include <simul/net/tcp_stream.hpp>
+#include <simul/net/tls_stream.hpp>
+#include <simul/net/unix_stream.hpp>
 
 #include <fmt/format.h>
+
+#include <optional>
+#include <string_view>
+#include <system_error>
 
 namespace simul::redis::detail {
 namespace {
@@ -17,6 +24,50 @@ std::string text_of(const std::exception_ptr& error) {
         return e.what();
     } catch (...) {  // only its text is wanted
         return "unknown error";
+    }
+}
+
+/// "connect redis://host:6379: Connection refused" for what the layers below say of an address, with their
+/// reason and their code. `options` says where it is, `shown` how its owner calls it.
+[[noreturn]] void throw_not_connected(const std::system_error& e, const client_options& options,
+                                      const std::string& shown) {
+    std::string reason = e.what();
+    if (const std::string message = ": " + e.code().message(); reason.ends_with(message))
+        reason.resize(reason.size() - message.size());
+    const bool bare_ipv6 = options.host.find(':') != std::string::npos;
+    const std::string plain =
+        options.socket.empty()
+            ? fmt::format("connect {}:{}", bare_ipv6 ? "[" + options.host + "]" : options.host, options.port)
+            : "connect " + options.socket;
+    std::string_view rest = reason;
+    if (rest.starts_with(plain)) {
+        rest.remove_prefix(plain.size());  // what is left are the addresses that were tried
+        throw std::system_error(e.code(), fmt::format("connect {}{}", shown, rest));
+    }
+    throw std::system_error(e.code(), fmt::format("connect {}: {}", shown, rest));
+}
+
+task<std::unique_ptr<stream>> dial(const client_options& options) {
+    if (!options.socket.empty())
+        co_return std::make_unique<unix_stream>(co_await unix_stream::connect(options.socket));
+    tcp_options tcp;
+    tcp.keepalive = true;  // a server that vanished is noticed by who only listens
+    tcp.connect_time_max = options.connect_timeout;
+    auto bytes = std::make_unique<tcp_stream>(co_await tcp_stream::connect(options.host, options.port, tcp));
+    if (!options.tls) co_return std::move(bytes);
+    co_return std::make_unique<tls_stream>(
+        co_await tls_stream::client(std::move(bytes), *options.tls, options.host, options.connect_timeout));
+}
+
+task<std::unique_ptr<stream>> dial_or_say_whom(const client_options& options, const std::string& shown) {
+    for (;;) {
+        try {
+            co_return co_await dial(options);
+        } catch (const std::system_error& e) {
+            // A Unix socket whose queue of connections is full; TCP waits by itself.
+            if (e.code() != std::errc::resource_unavailable_try_again) throw_not_connected(e, options, shown);
+        }
+        co_await sleep_for(std::chrono::milliseconds(5));
     }
 }
 
@@ -38,24 +89,87 @@ void check_greeting(const reply& r, const client_options& options) {
                             fmt::format("{}: {}", options.shown(), r.error_text()));
 }
 
+void add_login(pipeline& to, const std::string& user, const std::string& password) {
+    if (password.empty()) return;
+    if (user.empty())
+        to.add("AUTH", password);
+    else
+        to.add("AUTH", user, password);
+}
+
+// A sentinel's answer may be older than a failover.
+void check_role(const reply& role, const client_options& reached, const client_options& options) {
+    const auto words = role.as_array();
+    if (words.size() > 0 && words[0].as_string() == "master") return;
+    throw std::system_error(make_error_code(client_errc::no_primary),
+                            fmt::format("{}: {}:{} is a {}", options.shown(), reached.host, reached.port,
+                                        words.size() > 0 ? words[0].as_string() : "server of another kind"));
+}
+
 }  // namespace
 
 connection::~connection() = default;
 
+task<reply> connection::ask_sentinel(const client_options& options, sentinel_options::address whom) {
+    client_options s;
+    s.host = whom.host;
+    s.port = whom.port;
+    s.tls = options.tls;
+    s.user = options.sentinel->user;
+    s.password = options.sentinel->password;
+    s.connect_timeout = options.sentinel->answer_timeout;
+    std::unique_ptr<stream> bytes = co_await dial_or_say_whom(s, s.shown());
+    std::shared_ptr<connection> c(new connection(s, std::move(bytes)));
+    pipeline question;
+    add_login(question, s.user, s.password);
+    question.add("SENTINEL", "get-master-addr-by-name", options.sentinel->primary);
+    std::vector<reply> answers = co_await c->exchange(std::move(question), s.connect_timeout);
+    for (const reply& r : answers) check_greeting(r, s);
+    co_return std::move(answers.back());
+}
+
+// The same options with the host and the port that the first sentinel says who knows.
+task<client_options> connection::where_now(client_options options) {
+    if (!options.sentinel) co_return options;
+    std::string said;
+    for (const sentinel_options::address& whom : options.sentinel->addresses) {
+        std::optional<reply> answer;
+        std::string problem;
+        try {
+            answer = co_await move_on_after(options.sentinel->answer_timeout, ask_sentinel(options, whom));
+            if (!answer)
+                problem = fmt::format("{}:{}: no answer in {} ms", whom.host, whom.port,
+                                      options.sentinel->answer_timeout.count());
+        } catch (const std::system_error& e) {
+            problem = e.what();
+        }
+        if (answer && answer->is_array() && answer->as_array().size() == 2) {
+            const auto place = answer->as_array();
+            options.host = place[0].as_string();
+            options.port = static_cast<std::uint16_t>(place[1].as_int());
+            co_return options;
+        }
+        if (problem.empty())
+            problem = fmt::format("{}:{} watches no '{}'", whom.host, whom.port, options.sentinel->primary);
+        said += (said.empty() ? "" : "; ") + problem;
+    }
+    throw std::system_error(
+        make_error_code(client_errc::no_primary),
+        fmt::format("{}: {}", options.shown(), said.empty() ? "there are no sentinels to ask" : said));
+}
+
 task<std::shared_ptr<connection>> connection::open(client_options options) {
     auto connecting = [&]() -> task<std::shared_ptr<connection>> {
-        socket s = co_await socket::open(options);
-        std::shared_ptr<connection> c(new connection(options, std::move(s)));
+        const client_options reached = co_await where_now(options);
+        std::unique_ptr<stream> bytes = co_await dial_or_say_whom(reached, options.shown());
+        std::shared_ptr<connection> c(new connection(options, std::move(bytes)));
         pipeline greeting;
-        if (!options.password.empty()) {
-            if (options.user.empty())
-                greeting.add("AUTH", options.password);
-            else
-                greeting.add("AUTH", options.user, options.password);
-        }
+        add_login(greeting, options.user, options.password);
+        if (options.sentinel) greeting.add("ROLE");
         greeting.add("SELECT", options.database).add("CLIENT", "ID");
         std::vector<reply> answers = co_await c->exchange(std::move(greeting), options.connect_timeout);
         for (const reply& r : answers) check_greeting(r, options);
+        if (options.sentinel) check_role(answers[answers.size() - 3], reached, options);
         c->id_ = answers.back().as_int();
         co_return c;
     };
@@ -149,7 +263,7 @@ task<void> connection::write_some() {
     if (data.empty() || broken_) co_return;
     // Not canceled half way: the rest of the connection's users would suffer.
     auto result =
-        co_await outcome_of(shield(move_on_after(options_.command_timeout, socket_.write_all(data))));
+        co_await outcome_of(shield(move_on_after(options_.command_timeout, stream_->write_all(data))));
     if (result.has_error())
         fail(lost(text_of(result.error())));
     else if (result.has_value() && !result.value())
@@ -165,7 +279,7 @@ task<void> connection::read_some() {
             c.wake_next();
         }
     } mine(*this);
-    auto result = co_await outcome_of(socket_.read_some(buffer_));
+    auto result = co_await outcome_of(stream_->read_some(buffer_));
     if (result.canceled()) co_await checkpoint();
     if (result.has_error()) {
         fail(lost(text_of(result.error())));

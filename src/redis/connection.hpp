@@ -2,9 +2,8 @@
 
 #include <simul/core/async_event.hpp>
 #include <simul/core/task.hpp>
+#include <simul/net/stream.hpp>
 #include <simul/redis/client.hpp>
-
-#include "redis/socket.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -51,8 +50,10 @@ class connection : public std::enable_shared_from_this<connection> {
         bool done() const noexcept { return missing == 0 || error != nullptr; }
     };
 
-    connection(client_options options, socket s)
-        : options_(std::move(options)), socket_(std::move(s)), parser_(options_.limits) {}
+    connection(client_options options, std::unique_ptr<stream> bytes)
+        : options_(std::move(options)), stream_(std::move(bytes)), parser_(options_.limits) {}
+    static task<reply> ask_sentinel(const client_options& options, sentinel_options::address whom);
+    static task<client_options> where_now(client_options options);
     task<void> drive(std::shared_ptr<waiting> mine);
     task<void> write_some();
     task<void> read_some();
@@ -62,7 +63,7 @@ class connection : public std::enable_shared_from_this<connection> {
     std::exception_ptr lost(std::string_view why) const;
 
     client_options options_;
-    socket socket_;
+    std::unique_ptr<stream> stream_;
     resp_parser parser_;
     std::string out_;
     std::deque<std::shared_ptr<waiting>> in_flight_;

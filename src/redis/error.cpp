@@ -24,6 +24,8 @@ class category_of_clients final : public std::error_category {
                 return "Redis 6.2 or newer, or Valkey, is needed";
             case client_errc::too_many_waiting:
                 return "too many commands wait for an answer";
+            case client_errc::no_primary:
+                return "no primary server could be found";
         }
         return "unknown error";
     }
@@ -35,6 +37,7 @@ class category_of_clients final : public std::error_category {
             case client_errc::cannot_connect:
             case client_errc::not_ready:
             case client_errc::too_many_waiting:
+            case client_errc::no_primary:
                 return condition::retry_later;
             case client_errc::too_old:
                 return condition::unsupported;

@@ -246,7 +246,8 @@ TEST_CASE("a store that cannot be used is told with the reason and what to do, b
     check("unix://" + folder + "/none.sock", "connect unix://" + folder + "/none.sock: No such file");
     check("redis://me:s3cret@127.0.0.1:1", "redis://me:***@127.0.0.1:1: Connection refused");
     check("redis://nobody.invalid", "nobody.invalid");
-    check("rediss://h", "TLS");
+    check("rediss://127.0.0.1:1", "connect rediss://127.0.0.1:1: Connection refused");
+    check("rediss://h?ssl_ca_certs=" + folder + "/none.pem", folder + "/none.pem");
 }
 
 TEST_CASE("a Redis that asks for a password is told apart from one that refuses it") {

@@ -192,7 +192,13 @@ struct store_options {
 /// Opens the store that `url` names:
 ///   sqlite:///absolute/path/jobs.db  sqlite:relative/jobs.db   one file, no server, one host
 ///   redis://[user:password@]host[:port][/db][?serializer=json]   Redis >= 6.2 or Valkey, in RQ's layout
-///   unix:///path/to/redis.sock[?db=0]
+///   rediss://...   the same over TLS, with redis-py's options in the query: ssl_ca_certs=FILE (default: the
+///                  system's authorities), ssl_certfile=FILE and ssl_keyfile=FILE (our own), ssl_cert_reqs=none
+///                  (no look at the server's certificate, for tests; a warning is logged)
+///   redis+sentinel://[user:password@]host[:26379][,host...]/PRIMARY[/db]   asks the sentinels which server
+///                  is the primary now; sentinel_username and sentinel_password in the query are for them;
+///                  rediss+sentinel:// over TLS
+///   unix:///path/to/redis.sock[?db=0][&username=...&password=...]
 /// Throws: job_errc::unknown_store for anything else; what the store says when it cannot be opened.
 std::unique_ptr<job_store> open_store(std::string_view url, store_options options = {});
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <simul/core/task.hpp>
+#include <simul/net/tls_context.hpp>
 #include <simul/redis/error.hpp>
 #include <simul/redis/resp.hpp>
 
@@ -15,11 +16,32 @@
 
 namespace simul::redis {
 
+/// The sentinels that know which of several servers is the primary one now.
+///
+/// They are asked in order, for each new connection, until one knows; so after a failover the next connection
+/// goes to the new primary. A server that calls itself a replica is not used: client_errc::no_primary.
+struct sentinel_options {
+    struct address {
+        std::string host;
+        std::uint16_t port = 26379;
+    };
+    std::vector<address> addresses;
+    std::string primary;  ///< The name by which they watch it, as in `sentinel monitor NAME`.
+    std::string user;     ///< For the sentinels themselves, where they ask for it.
+    std::string password;
+    /// Longest wait for one of them; then the next one is asked.
+    std::chrono::milliseconds answer_timeout{1'000};
+};
+
 /// Where a server is and how it is talked to.
 struct client_options {
     std::string host = "localhost";
     std::uint16_t port = 6379;
     std::string socket;  ///< Path of a Unix socket, instead of host and port.
+    /// Talk TLS to host and port; the certificate must be one for `host`. Default: plain TCP.
+    std::optional<tls_context> tls;
+    /// Ask these where the server is, instead of host and port. With `tls` they are talked to over TLS too.
+    std::optional<sentinel_options> sentinel;
     std::string user;
     std::string password;  ///< Never shown in messages.
     int database = 0;
@@ -32,7 +54,8 @@ struct client_options {
     std::size_t blocking_idle_max = 8;
     resp_limits limits;
 
-    /// "redis://host:port/db" or "unix:///path", without a password.
+    /// "redis://host:port/db", "rediss://..." with TLS, "redis+sentinel://a:26379,b:26379/primary/db" or
+    /// "unix:///path"; without a password.
     std::string shown() const;
 };
 

@@ -15,6 +15,7 @@ enum class client_errc {
     not_ready,            ///< The server loads its data or is full; a pause helps. condition::retry_later
     too_old,              ///< Redis before 6.2. condition::unsupported
     too_many_waiting,     ///< pending_max. condition::retry_later
+    no_primary,           ///< No sentinel knows one, or it is a replica (yet). condition::retry_later
 };
 
 const std::error_category& client_category() noexcept;  ///< name(): "simul.redis"
