@@ -47,7 +47,8 @@ std::string text_of(const std::exception_ptr& error) {
     throw std::system_error(e.code(), fmt::format("connect {}: {}", shown, rest));
 }
 
-task<std::unique_ptr<stream>> dial(const client_options& options) {
+// `shaking_hands` tells who gives up after a while what was waited for.
+task<std::unique_ptr<stream>> dial(const client_options& options, bool& shaking_hands) {
     if (!options.socket.empty())
         co_return std::make_unique<unix_stream>(co_await unix_stream::connect(options.socket));
     tcp_options tcp;
@@ -55,14 +56,18 @@ task<std::unique_ptr<stream>> dial(const client_options& options) {
     tcp.connect_time_max = options.connect_timeout;
     auto bytes = std::make_unique<tcp_stream>(co_await tcp_stream::connect(options.host, options.port, tcp));
     if (!options.tls) co_return std::move(bytes);
-    co_return std::make_unique<tls_stream>(
+    shaking_hands = true;
+    auto secured = std::make_unique<tls_stream>(
         co_await tls_stream::client(std::move(bytes), *options.tls, options.host, options.connect_timeout));
+    shaking_hands = false;
+    co_return std::move(secured);
 }
 
-task<std::unique_ptr<stream>> dial_or_say_whom(const client_options& options, const std::string& shown) {
+task<std::unique_ptr<stream>> dial_or_say_whom(const client_options& options, const std::string& shown,
+                                               bool& shaking_hands) {
     for (;;) {
         try {
-            co_return co_await dial(options);
+            co_return co_await dial(options, shaking_hands);
         } catch (const std::system_error& e) {
             // A Unix socket whose queue of connections is full; TCP waits by itself.
             if (e.code() != std::errc::resource_unavailable_try_again) throw_not_connected(e, options, shown);
@@ -118,7 +123,8 @@ task<reply> connection::ask_sentinel(const client_options& options, sentinel_opt
     s.user = options.sentinel->user;
     s.password = options.sentinel->password;
     s.connect_timeout = options.sentinel->answer_timeout;
-    std::unique_ptr<stream> bytes = co_await dial_or_say_whom(s, s.shown());
+    bool shaking_hands = false;
+    std::unique_ptr<stream> bytes = co_await dial_or_say_whom(s, s.shown(), shaking_hands);
     std::shared_ptr<connection> c(new connection(s, std::move(bytes)));
     pipeline question;
     add_login(question, s.user, s.password);
@@ -159,9 +165,10 @@ task<client_options> connection::where_now(client_options options) {
 }
 
 task<std::shared_ptr<connection>> connection::open(client_options options) {
+    bool shaking_hands = false;
     auto connecting = [&]() -> task<std::shared_ptr<connection>> {
         const client_options reached = co_await where_now(options);
-        std::unique_ptr<stream> bytes = co_await dial_or_say_whom(reached, options.shown());
+        std::unique_ptr<stream> bytes = co_await dial_or_say_whom(reached, options.shown(), shaking_hands);
         std::shared_ptr<connection> c(new connection(options, std::move(bytes)));
         pipeline greeting;
         add_login(greeting, options.user, options.password);
@@ -178,7 +185,9 @@ task<std::shared_ptr<connection>> connection::open(client_options options) {
     if (!made)
         throw std::system_error(
             make_error_code(client_errc::cannot_connect),
-            fmt::format("connect {} within {} ms", options.shown(), options.connect_timeout.count()));
+            fmt::format(
+                "connect {} within {} ms{}", options.shown(), options.connect_timeout.count(),
+                shaking_hands ? ", the TLS handshake was not answered (is that the port for TLS?)" : ""));
     co_return std::move(*made);
 }
 

@@ -50,7 +50,7 @@ redis::client_options admin_of(const redis_server& server) {
 task<> set_up(const redis_server& server, const std::vector<std::string>& words) {
     redis::client admin(admin_of(server));
     redis::pipeline one;
-    auto& line = one.begin(words.front(), words.size());
+    auto& line = one.begin(words.front(), words.size() - 1);
     for (std::size_t i = 1; i < words.size(); ++i) line.argument(words[i]);
     co_await admin.send_one(std::move(one));
 }
