@@ -4,6 +4,7 @@
 #include <simul/jobs/job_queue.hpp>
 #include <simul/jobs/store.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,13 @@ struct common_options {
 std::string default_store_url();
 /// Makes the folder of the default store. Does nothing for others.
 void prepare_default_store(const std::string& url);
+
+/// Opens that store. Throws: as open_store().
+std::unique_ptr<job_store> open(const common_options& common);
+/// Runs a command on a loop of its own; its error becomes one line on stderr and a status.
+int run_command(const std::function<task<int>()>& body);
+/// `v` as it can be printed in JSON: bytes, which have no form there, as Python would write them.
+value printable(const value& v);
 
 /// "k=text", "k:=json", ":json", "text", as RQ reads them.
 void add_argument(job_call& call, const std::string& text);
