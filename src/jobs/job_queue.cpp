@@ -83,6 +83,8 @@ job_record make_record(const std::string& queue, const job_call& call, const cal
     if (o.delay && *o.delay < seconds(0))
         throw_job_error(job_errc::invalid_option,
                         fmt::format("delay is {} s; it is 0 or more", o.delay->count()));
+    if (o.delay && o.at)
+        throw_job_error(job_errc::invalid_option, "delay and at are both given; a job has one time");
     check_longest(o.timeout, "timeout");
     check_longest(o.ttl, "ttl");
     check_longest(o.delay, "delay");
@@ -96,6 +98,13 @@ job_record make_record(const std::string& queue, const job_call& call, const cal
         o.description.empty() ? describe_call(call.function, call.args, call.kwargs) : o.description;
     r.created_at = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
     if (o.delay && *o.delay > seconds(0)) r.due_at = r.created_at + *o.delay;
+    if (o.at && *o.at > r.created_at) {
+        if (*o.at - r.created_at > job_duration_max)
+            throw_job_error(job_errc::invalid_option,
+                            fmt::format("at is {}; the latest is simul::job_duration_max from now, 100 years",
+                                        to_iso(*o.at)));
+        r.due_at = *o.at;
+    }
     r.timeout = o.timeout.value_or(default_job_timeout);
     r.ttl = o.ttl;
     r.result_ttl = o.result_ttl;
@@ -143,6 +152,20 @@ task<std::string> await_outcome(std::shared_ptr<job_store> store, std::string id
         if (job->status == job_status::stopped)
             throw_job_error(job_errc::stopped, fmt::format("job {} was stopped", id));
     }
+}
+
+task<std::size_t> in_pieces(std::shared_ptr<job_store> store, std::string queue,
+                            task<queue_piece> (job_store::*step)(std::string, std::string, std::size_t),
+                            std::function<void(std::size_t)> progress) {
+    std::size_t done = 0;
+    std::string from;
+    do {
+        queue_piece piece = co_await ((*store).*step)(queue, std::move(from), jobs_per_piece_max);
+        done += piece.done;
+        from = std::move(piece.next);
+        if (progress) progress(done);
+    } while (!from.empty());
+    co_return done;
 }
 
 }  // namespace detail

@@ -177,6 +177,15 @@ local function runs_of(worker)
   table.sort(runs, function(a, b) return a.order < b.order end)
   return runs
 end
+-- A failed, stopped or canceled job waits again, as if it had just been enqueued.
+local function put_again(id, queue)
+  call('ZREM', 'rq:failed:' .. queue, id)
+  call('ZREM', 'rq:canceled:' .. queue, id)
+  call('HDEL', jobkey(id), 'simul_deaths', 'simul_execution')
+  call('HSET', jobkey(id), 'started_at', '', 'ended_at', '')
+  call('PERSIST', jobkey(id))
+  push(id, queue, false)
+end
 local function forget_worker(worker)
   for _, q in ipairs(call('LRANGE', 'simul:queues:' .. worker, 0, -1)) do
     call('SREM', 'rq:workers:' .. q, 'rq:worker:' .. worker)
@@ -605,7 +614,7 @@ local v = call('HMGET', jobkey(id), 'status', 'origin', 'data')
 if not v[3] then return redis.error_reply('NOJOB ' .. id) end
 local status, queue = v[1] or 'created', v[2] or ''
 if status == 'canceled' or status == 'finished' or status == 'failed' or status == 'stopped' then
-  return redis.error_reply('WRONGSTATE ' .. status)
+  return redis.error_reply('WRONGSTATE ' .. id .. ' ' .. status)
 end
 call('LREM', 'rq:queue:' .. queue, 1, id)
 call('ZREM', 'rq:scheduled:' .. queue, id)
@@ -622,14 +631,9 @@ local v = call('HMGET', jobkey(id), 'status', 'origin', 'data')
 if not v[3] then return redis.error_reply('NOJOB ' .. id) end
 local status, queue = v[1] or 'created', v[2] or ''
 if status ~= 'failed' and status ~= 'stopped' and status ~= 'canceled' then
-  return redis.error_reply('WRONGSTATE ' .. status)
+  return redis.error_reply('WRONGSTATE ' .. id .. ' ' .. status)
 end
-call('ZREM', 'rq:failed:' .. queue, id)
-call('ZREM', 'rq:canceled:' .. queue, id)
-call('HDEL', jobkey(id), 'simul_deaths', 'simul_execution')
-call('HSET', jobkey(id), 'started_at', '', 'ended_at', '')
-call('PERSIST', jobkey(id))
-push(id, queue, false)
+put_again(id, queue)
 return 'ok'
 )lua";
 
@@ -668,7 +672,54 @@ for _, key in ipairs(keys) do
       call('SMEMBERS', key .. ':executions')}
   end
 end
-return {whole(now_us), call('EXISTS', 'rq:suspended'), queues, workers}
+return {whole(now_us), call('PTTL', 'rq:suspended'), queues, workers}
+)lua";
+
+// How many are left of those that waited at the first piece: jobs that come meanwhile do not prolong it.
+constexpr std::string_view empty_text = R"lua(
+local queue, from, limit = arg(), arg(), tonumber(arg())
+local list = 'rq:queue:' .. queue
+local left = from == '' and call('LLEN', list) or tonumber(from)
+local done = 0
+for _ = 1, math.min(left, limit) do
+  local id = call('LPOP', list)
+  if not id then return {done, ''} end
+  left = left - 1
+  local v = call('HMGET', jobkey(id), 'data', 'status')
+  -- RQ may name an id twice, or leave it behind: a job that runs, has ended or waits elsewhere keeps its record.
+  if v[2] ~= 'started' and v[2] ~= 'finished' and v[2] ~= 'failed' and v[2] ~= 'stopped' and v[2] ~= 'canceled' and
+      v[2] ~= 'scheduled' and v[2] ~= 'deferred' then
+    if v[1] then done = done + 1 end
+    call('ZREM', 'rq:finished:' .. queue, id)
+    delete_job(id)
+  end
+end
+return {done, left > 0 and whole(left) or ''}
+)lua";
+
+// The place is CUTOFF:OFFSET:LEFT. What ended after the cutoff has failed again, and is passed over.
+constexpr std::string_view requeue_failed_text = R"lua(
+local queue, from, limit = arg(), arg(), tonumber(arg())
+local registry = 'rq:failed:' .. queue
+local cutoff, offset, left = string.match(from, '^(%d+):(%d+):(%d+)$')
+cutoff, offset, left = tonumber(cutoff or now_us), tonumber(offset or 0), tonumber(left or call('ZCARD', registry))
+local done = 0
+local ids = call('ZRANGE', registry, offset, offset + limit - 1)
+for _, id in ipairs(ids) do
+  if left == 0 then break end
+  local v = call('HMGET', jobkey(id), 'status', 'data', 'ended_at')
+  if not v[2] then
+    call('ZREM', registry, id)  -- its record has expired
+    left = left - 1
+  elseif (v[1] ~= 'failed' and v[1] ~= 'stopped') or (v[3] and v[3] ~= '' and v[3] > iso(cutoff)) then
+    offset = offset + 1
+  else
+    put_again(id, queue)
+    done, left = done + 1, left - 1
+  end
+end
+if #ids < limit or left == 0 then return {done, ''} end
+return {done, whole(cutoff) .. ':' .. whole(offset) .. ':' .. whole(left)}
 )lua";
 
 struct entry {
@@ -687,7 +738,9 @@ constexpr std::array<entry, redis_script_count> entries{{{"enqueue", enqueue_tex
                                                          {"cancel", cancel_text},
                                                          {"requeue", requeue_text},
                                                          {"remove", remove_text},
-                                                         {"overview", overview_text}}};
+                                                         {"overview", overview_text},
+                                                         {"empty", empty_text},
+                                                         {"requeue_failed", requeue_failed_text}}};
 
 }  // namespace
 

@@ -30,9 +30,11 @@ enum class redis_script {
     cancel,     // id -> 'ok'; errors NOJOB, WRONGSTATE
     requeue,    // id -> 'ok'; errors NOJOB, WRONGSTATE
     remove,     // id -> 'ok'; error NOJOB
-    overview,   // -> {now, suspended, queues, workers}
+    overview,   // -> {now, suspended (PTTL), queues, workers}
+    empty,      // queue left|'' limit -> {removed, left|''}
+    requeue_failed,  // queue place|'' limit -> {requeued, place|''}
 };
-inline constexpr std::size_t redis_script_count = 13;
+inline constexpr std::size_t redis_script_count = 15;
 
 /// The script's text with the common part in front.
 const std::string& text_of(redis_script s);

@@ -18,6 +18,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <utility>
 
 namespace simul::detail {
@@ -126,8 +127,14 @@ worker_record worker_from_own(std::string name, const std::map<std::string, std:
         throw_job_error(
             job_errc::no_such_job,
             fmt::format("there is no job {}: it was never made, or its record has expired", rest));
-    if (e.code() == "WRONGSTATE")
-        throw_job_error(job_errc::wrong_state, fmt::format("the job is {} and cannot be {}", rest, doing));
+    if (e.code() == "WRONGSTATE") {  // "id status"
+        const std::size_t space = std::min(rest.find(' '), rest.size());
+        throw_job_error(job_errc::wrong_state,
+                        fmt::format("job {} is{} and cannot be {}", rest.substr(0, space), rest.substr(space),
+                                    doing == "cancel"    ? "canceled"
+                                    : doing == "requeue" ? "requeued"
+                                                         : doing));
+    }
     if (e.code() == "OOM" || e.code() == "LOADING" || e.code() == "BUSY" || e.code() == "READONLY" ||
         e.code() == "MISCONF" || e.code() == "TRYAGAIN" || e.code() == "CLUSTERDOWN" ||
         e.code() == "MASTERDOWN" || e.code() == "NOREPLICAS")
@@ -403,8 +410,25 @@ task<void> redis_store::remove(std::string id) {
     co_await step_on(redis_script::remove, std::move(id), "removed");
 }
 
-task<void> redis_store::set_suspended(bool on) {
-    if (on)
+task<queue_piece> redis_store::piece_of(redis_script script, std::string queue, std::string from,
+                                        std::size_t limit) {
+    arguments args{std::move(queue), std::move(from), std::to_string(std::min(limit, jobs_per_piece_max))};
+    redis::reply r = co_await run(script, std::move(args));
+    auto parts = r.as_array();
+    co_return queue_piece{static_cast<std::size_t>(parts[0].as_int()), parts[1].as_string()};
+}
+task<queue_piece> redis_store::empty(std::string queue, std::string from, std::size_t limit) {
+    return piece_of(redis_script::empty, std::move(queue), std::move(from), limit);
+}
+task<queue_piece> redis_store::requeue_failed(std::string queue, std::string from, std::size_t limit) {
+    return piece_of(redis_script::requeue_failed, std::move(queue), std::move(from), limit);
+}
+
+task<void> redis_store::set_suspended(bool on, std::optional<seconds> duration) {
+    if (on && duration)
+        co_await client_.command("SET", "rq:suspended", 1, "EX",
+                                 std::max<std::int64_t>(1, within_limit(*duration).count()));
+    else if (on)
         co_await client_.command("SET", "rq:suspended", 1);
     else
         co_await client_.command("DEL", "rq:suspended");
@@ -415,7 +439,10 @@ task<store_overview> redis_store::overview() {
     store_overview o;
     auto parts = r.as_array();
     o.now = from_micros(parts[0].as_string()).value_or(wall_time{});
-    o.suspended = parts[1].as_int() != 0;
+    // -2: there is no such key; -1: it does not end by itself.
+    const std::int64_t suspended_ms = parts[1].as_int();
+    o.suspended = suspended_ms != -2;
+    if (suspended_ms >= 0) o.suspended_until = o.now + std::chrono::milliseconds(suspended_ms);
     for (const redis::reply& q : parts[2].as_array()) {
         auto v = q.as_array();
         o.queues.push_back({v[0].as_string(), v[1].as_int(), v[2].as_int(), v[3].as_int(), v[4].as_int(),
@@ -430,6 +457,7 @@ task<store_overview> redis_store::overview() {
         w.is_rq = own.empty();
         w.queues = split(field(shown, "queues"));
         w.state = state_from(field(shown, "state"));
+        if (field(shown, "ip_address") != "unknown") w.address = field(shown, "ip_address");
         if (w.is_rq) {
             w.process.host = field(shown, "hostname");
             w.process.pid = whole_number(field(shown, "pid")).value_or(0);
@@ -451,12 +479,17 @@ task<store_overview> redis_store::overview() {
 }
 
 task<std::vector<std::string>> redis_store::list(std::string queue, job_status status, std::size_t limit) {
+    limit = std::min<std::size_t>(limit, std::numeric_limits<std::int64_t>::max());
+    if (limit == 0) co_return std::vector<std::string>();
     std::string last = std::to_string(static_cast<std::int64_t>(limit) - 1);
     std::string registry;
     switch (status) {
         case job_status::queued: {
-            redis::reply r = co_await client_.command("LRANGE", "rq:queue:" + queue, 0, last);
-            co_return texts(r);
+            redis::reply r =
+                co_await client_.command("LRANGE", "rq:queue:" + queue, fmt::format("-{}", limit), -1);
+            std::vector<std::string> ids = texts(r);
+            std::reverse(ids.begin(), ids.end());
+            co_return ids;
         }
         case job_status::started:
             registry = "wip";

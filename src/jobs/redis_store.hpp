@@ -46,7 +46,9 @@ class redis_store final : public job_store {
     task<void> cancel(std::string id) override;
     task<void> requeue(std::string id) override;
     task<void> remove(std::string id) override;
-    task<void> set_suspended(bool on) override;
+    task<queue_piece> empty(std::string queue, std::string from, std::size_t limit) override;
+    task<queue_piece> requeue_failed(std::string queue, std::string from, std::size_t limit) override;
+    task<void> set_suspended(bool on, std::optional<std::chrono::seconds> duration) override;
     task<store_overview> overview() override;
     task<std::vector<std::string>> list(std::string queue, job_status status, std::size_t limit) override;
 
@@ -66,6 +68,7 @@ class redis_store final : public job_store {
 
     task<redis::reply> run(redis_script script, arguments args);
     task<void> step_on(redis_script script, std::string id, std::string done);
+    task<queue_piece> piece_of(redis_script script, std::string queue, std::string from, std::size_t limit);
     task<void> check_server();
     task<void> mark_connections(const std::string& worker);
     std::string shift() const;

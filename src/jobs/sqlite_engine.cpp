@@ -117,7 +117,8 @@ std::optional<std::int64_t> expiry(wall_time at, seconds ttl) {
     return micros(at + within_limit(ttl));
 }
 
-constexpr const char* schema = R"sql(
+// Version 1. A new file is made as an old one is brought up, so that there is one way to each version.
+constexpr const char* schema_1 = R"sql(
 CREATE TABLE jobs(
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -184,6 +185,16 @@ CREATE TABLE workers(
 CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 )sql";
 
+// Version 2. jobs_by_end alone counts the jobs of a queue that have not expired, and lists them from the
+// newest: with 10^6 failed jobs both took long while each row had to be looked at. jobs_due finds the next
+// one of a queue, which each heartbeat asks for, without a look at all that are scheduled.
+constexpr const char* to_schema_2 = R"sql(
+DROP INDEX jobs_by_status;
+CREATE INDEX jobs_by_end ON jobs(queue, status, ended_at, expires_at);
+DROP INDEX jobs_due;
+CREATE INDEX jobs_due ON jobs(queue, due_at) WHERE status = 'scheduled';
+)sql";
+
 sqlite::database_options database_options_for(const store_options& o) {
     sqlite::database_options d;
     d.application_id = jobs_application_id;
@@ -220,13 +231,15 @@ std::string abandoned_text(wall_time at) {
 
 sqlite_engine::sqlite_engine(const std::string& path, const store_options& options)
     : db_(path, database_options_for(options)), shift_(options.clock_shift) {
-    if (db_.schema_version() == 0) make_tables();
+    if (db_.schema_version() < jobs_schema_version) make_tables();
 }
 
 void sqlite_engine::make_tables() {
     db_.write([&] {
-        if (db_.schema_version() != 0) return;  // another process was faster
-        db_.execute(schema);
+        const int found = db_.schema_version();
+        if (found >= jobs_schema_version) return;  // another process was faster
+        if (found < 1) db_.execute(schema_1);
+        if (found < 2) db_.execute(to_schema_2);
         db_.set_schema_version(jobs_schema_version);
     });
 }
@@ -236,9 +249,14 @@ wall_time sqlite_engine::now() const {
     return shift_ ? t + shift_() : t;
 }
 
-bool sqlite_engine::suspended() {
-    auto s = db_.prepare("SELECT 1 FROM settings WHERE name = 'suspended'");
-    return s.step();
+std::optional<std::optional<wall_time>> sqlite_engine::suspension() {
+    auto s = db_.prepare("SELECT value FROM settings WHERE name = 'suspended'");
+    if (!s.step()) return std::nullopt;
+    const std::string text = s.text(0);
+    if (text == "1") return std::optional<wall_time>();
+    const wall_time until = at_micros(std::strtoll(text.c_str(), nullptr, 10));
+    if (until <= now()) return std::nullopt;
+    return until;
 }
 
 // -------------------------------------------------------------------------------------------- for clients
@@ -404,10 +422,74 @@ void sqlite_engine::requeue(const std::string& id) {
         if (job->status != job_status::failed && job->status != job_status::stopped &&
             job->status != job_status::canceled)
             wrong_state(*job, "requeued");
-        db_.run(
-            "UPDATE jobs SET started_at = NULL, ended_at = NULL, expires_at = NULL, deaths = 0 WHERE id = ?",
+        put_again(id, job->queue, now());
+    });
+}
+
+void sqlite_engine::put_again(const std::string& id, const std::string& queue, wall_time at) {
+    db_.run("UPDATE jobs SET started_at = NULL, ended_at = NULL, expires_at = NULL, deaths = 0 WHERE id = ?",
             id);
-        put_on_queue(id, job->queue, false, now());
+    put_on_queue(id, queue, false, at);
+}
+
+// The place is the last position that was given out when the first piece began.
+queue_piece sqlite_engine::empty(const std::string& queue, const std::string& from, std::size_t limit) {
+    return db_.write([&] {
+        queue_piece piece;
+        limit = std::min(limit, jobs_per_piece_max);
+        std::int64_t last = std::strtoll(from.c_str(), nullptr, 10);
+        if (from.empty()) {
+            auto s = db_.prepare("SELECT tail FROM queues WHERE name = ?");
+            s.bind_all(queue);
+            if (!s.step()) return piece;
+            last = s.integer(0);
+        }
+        const wall_time at = now();
+        std::vector<std::pair<std::string, bool>> ids;
+        {
+            auto s = db_.prepare(
+                "SELECT id, expires_at FROM jobs WHERE queue = ? AND status = 'queued' AND position <= ? "
+                "ORDER BY position LIMIT ?");
+            s.bind_all(queue, last, static_cast<std::int64_t>(limit));
+            while (s.step()) ids.emplace_back(s.text(0), !s.is_null(1) && s.integer(1) <= micros(at));
+        }
+        for (auto& [id, expired] : ids) {
+            erase(id);
+            if (!expired) ++piece.done;
+        }
+        if (!ids.empty() && ids.size() == limit) piece.next = std::to_string(last);
+        return piece;
+    });
+}
+
+// The place is when the last one had failed that was there at the first piece: what fails again ends later.
+queue_piece sqlite_engine::requeue_failed(const std::string& queue, const std::string& from,
+                                          std::size_t limit) {
+    return db_.write([&] {
+        queue_piece piece;
+        limit = std::min(limit, jobs_per_piece_max);
+        std::int64_t last = std::strtoll(from.c_str(), nullptr, 10);
+        if (from.empty()) {
+            for (job_status status : {job_status::failed, job_status::stopped}) {
+                auto s = db_.prepare("SELECT max(ended_at) FROM jobs WHERE queue = ? AND status = ?");
+                s.bind_all(queue, simul::to_string(status));
+                if (s.step() && !s.is_null(0)) last = std::max(last, s.integer(0));
+            }
+        }
+        const wall_time at = now();
+        std::vector<std::string> ids;
+        for (job_status status : {job_status::failed, job_status::stopped}) {
+            auto s = db_.prepare(
+                "SELECT id FROM jobs WHERE queue = ? AND status = ? AND (ended_at IS NULL OR ended_at <= ?) "
+                "AND (expires_at IS NULL OR expires_at > ?) ORDER BY ended_at LIMIT ?");
+            s.bind_all(queue, simul::to_string(status), last, micros(at),
+                       static_cast<std::int64_t>(limit - ids.size()));
+            while (s.step()) ids.push_back(s.text(0));
+        }
+        for (const std::string& id : ids) put_again(id, queue, at);
+        piece.done = ids.size();
+        if (!ids.empty() && ids.size() == limit) piece.next = std::to_string(last);
+        return piece;
     });
 }
 
@@ -424,10 +506,13 @@ void sqlite_engine::remove(const std::string& id) {
     });
 }
 
-void sqlite_engine::set_suspended(bool on) {
+void sqlite_engine::set_suspended(bool on, std::optional<seconds> duration) {
     db_.write([&] {
         if (on)
-            db_.run("INSERT INTO settings VALUES('suspended', '1') ON CONFLICT DO NOTHING");
+            db_.run(
+                "INSERT INTO settings VALUES('suspended', ?) ON CONFLICT DO UPDATE SET value = "
+                "excluded.value",
+                duration ? std::to_string(micros(now() + within_limit(*duration))) : "1");
         else
             db_.run("DELETE FROM settings WHERE name = 'suspended'");
         rings_.work = true;
@@ -468,7 +553,10 @@ store_overview sqlite_engine::overview() {
     return db_.read([&] {
         store_overview o;
         o.now = now();
-        o.suspended = suspended();
+        if (auto suspended = suspension()) {
+            o.suspended = true;
+            o.suspended_until = *suspended;
+        }
         {
             auto s = db_.prepare("SELECT name FROM queues ORDER BY name");
             while (s.step()) {
@@ -524,10 +612,22 @@ store_overview sqlite_engine::overview() {
 
 std::vector<std::string> sqlite_engine::list(const std::string& queue, job_status status, std::size_t limit) {
     std::vector<std::string> out;
-    auto s = db_.prepare(
-        "SELECT id FROM jobs WHERE queue = ? AND status = ? AND (expires_at IS NULL OR expires_at > ?) "
-        "ORDER BY coalesce(ended_at, started_at, due_at, position) DESC LIMIT ?");
-    s.bind_all(queue, simul::to_string(status), micros(now()), static_cast<std::int64_t>(limit));
+    // Each order has an index. The status is written out, because some are indexes of one status alone.
+    const char* index = "";
+    const char* order = "ended_at";
+    if (status == job_status::queued) {
+        order = "position";
+    } else if (status == job_status::scheduled) {
+        index = "INDEXED BY jobs_due";
+        order = "due_at";
+    } else if (status == job_status::started) {
+        order = "started_at";
+    }
+    auto s =
+        db_.prepare(fmt::format("SELECT id FROM jobs {} WHERE queue = ? AND status = '{}' AND "
+                                "(expires_at IS NULL OR expires_at > ?) ORDER BY {} DESC LIMIT ?",
+                                index, simul::to_string(status), order));
+    s.bind_all(queue, micros(now()), static_cast<std::int64_t>(limit));
     while (s.step()) out.push_back(s.text(0));
     return out;
 }
@@ -602,7 +702,8 @@ heartbeat_answer sqlite_engine::heartbeat(const heartbeat_request& request) {
 std::optional<wall_time> sqlite_engine::next_due(const std::vector<std::string>& queues) {
     std::optional<wall_time> first;
     for (const std::string& q : queues) {
-        auto s = db_.prepare("SELECT min(due_at) FROM jobs WHERE queue = ? AND status = 'scheduled'");
+        auto s = db_.prepare(
+            "SELECT min(due_at) FROM jobs INDEXED BY jobs_due WHERE queue = ? AND status = 'scheduled'");
         s.bind_all(q);
         if (s.step())
             if (auto due = optional_time(s, 0); due && (!first || *due < *first)) first = due;
@@ -844,7 +945,8 @@ maintain_answer sqlite_engine::maintain(const std::vector<std::string>& queues) 
             std::vector<std::pair<std::string, bool>> due;
             {
                 auto s = db_.prepare(
-                    "SELECT id, at_front, at_front_on_retry, ended_at FROM jobs WHERE queue = ? AND status = "
+                    "SELECT id, at_front, at_front_on_retry, ended_at FROM jobs INDEXED BY jobs_due WHERE "
+                    "queue = ? AND status = "
                     "'scheduled' AND due_at <= ? "
                     "ORDER BY due_at LIMIT ?");
                 s.bind_all(queue, micros(at), batch);

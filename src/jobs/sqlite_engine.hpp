@@ -12,7 +12,7 @@
 namespace simul::detail {
 
 inline constexpr std::int32_t jobs_application_id = 0x73696d75;  // "simu"
-inline constexpr int jobs_schema_version = 1;
+inline constexpr int jobs_schema_version = 2;
 
 /// The steps of job_store on one SQLite connection, each a single transaction; blocking. sqlite_store runs
 /// them on the database's own thread. docs/formats/sqlite.md describes the tables.
@@ -33,7 +33,9 @@ class sqlite_engine {
     void cancel(const std::string& id);
     void requeue(const std::string& id);
     void remove(const std::string& id);
-    void set_suspended(bool on);
+    queue_piece empty(const std::string& queue, const std::string& from, std::size_t limit);
+    queue_piece requeue_failed(const std::string& queue, const std::string& from, std::size_t limit);
+    void set_suspended(bool on, std::optional<std::chrono::seconds> duration);
     store_overview overview();
     std::vector<std::string> list(const std::string& queue, job_status status, std::size_t limit);
 
@@ -54,7 +56,10 @@ class sqlite_engine {
   private:
     wall_time now() const;
     void make_tables();
-    bool suspended();
+    void put_again(const std::string& id, const std::string& queue, wall_time at);
+    /// The row of `suspended`, if it holds: empty for one without an end.
+    std::optional<std::optional<wall_time>> suspension();
+    bool suspended() { return suspension().has_value(); }
     void insert(const job_record& job, wall_time at);
     std::int64_t next_position(const std::string& queue, bool front);
     void put_on_queue(const std::string& id, const std::string& queue, bool front, wall_time at);

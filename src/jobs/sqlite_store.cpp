@@ -74,8 +74,15 @@ task<void> sqlite_store::requeue(std::string id) {
 task<void> sqlite_store::remove(std::string id) {
     co_await step([id](sqlite_engine& e) { e.remove(id); });
 }
-task<void> sqlite_store::set_suspended(bool on) {
-    co_await step([on](sqlite_engine& e) { e.set_suspended(on); });
+task<queue_piece> sqlite_store::empty(std::string queue, std::string from, std::size_t limit) {
+    co_return co_await step([queue, from, limit](sqlite_engine& e) { return e.empty(queue, from, limit); });
+}
+task<queue_piece> sqlite_store::requeue_failed(std::string queue, std::string from, std::size_t limit) {
+    co_return co_await step(
+        [queue, from, limit](sqlite_engine& e) { return e.requeue_failed(queue, from, limit); });
+}
+task<void> sqlite_store::set_suspended(bool on, std::optional<std::chrono::seconds> duration) {
+    co_await step([on, duration](sqlite_engine& e) { e.set_suspended(on, duration); });
 }
 task<store_overview> sqlite_store::overview() {
     co_return co_await step([](sqlite_engine& e) { return e.overview(); });

@@ -10,6 +10,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <tuple>
 #include <vector>
 
 // The simplest thing that keeps the promises of job_store: a map under a mutex. It is also the model that the
@@ -29,6 +30,7 @@ struct shared_jobs {
     std::vector<std::shared_ptr<promise<void>>> waiting;
     std::uint64_t last_result = 0;
     bool suspended = false;
+    std::optional<wall_time> suspended_until;
 };
 
 class memory_store final : public job_store {
@@ -111,6 +113,7 @@ class memory_store final : public job_store {
         if (ended(j)) wrong_state(j, "canceled");
         unqueue(j);
         j.status = job_status::canceled;
+        j.ended_at = now.time;
         j.due_at.reset();
         keep(j, j.failure_ttl.value_or(default_failure_ttl), now.time);
         co_return;
@@ -119,11 +122,7 @@ class memory_store final : public job_store {
         step now(*this);
         job_record& j = need(id);
         if (!ended(j) || j.status == job_status::finished) wrong_state(j, "requeued");
-        j.started_at.reset();
-        j.ended_at.reset();
-        j.expires_at.reset();
-        j.deaths = 0;
-        push(j, false, now.time);
+        put_again(j, now.time);
         co_return;
     }
     task<void> remove(std::string id) override {
@@ -132,16 +131,62 @@ class memory_store final : public job_store {
         erase(id);
         co_return;
     }
-    task<void> set_suspended(bool on) override {
+    task<queue_piece> empty(std::string queue, std::string from, std::size_t limit) override {
+        step now(*this);
+        const auto ids = all_->queues[queue];
+        std::size_t left = from.empty() ? ids.size() : number(from);
+        limit = std::min({limit, left, ids.size(), jobs_per_piece_max});
+        queue_piece piece;
+        for (std::size_t i = 0; i < limit; ++i) {
+            if (find(ids[i]) != nullptr) ++piece.done;  // else its ttl is over
+            unqueue(all_->jobs[ids[i]]);
+            erase(ids[i]);
+        }
+        left -= limit;
+        if (left > 0 && ids.size() > limit) piece.next = std::to_string(left);
+        co_return piece;
+    }
+    task<queue_piece> requeue_failed(std::string queue, std::string from, std::size_t limit) override {
+        step now(*this);
+        limit = std::min(limit, jobs_per_piece_max);
+        std::vector<std::pair<std::int64_t, job_record*>> found;  // with the time of their end
+        std::int64_t last = 0;
+        for (auto& [id, j] : all_->jobs) {
+            if (j.queue != queue || find(id) == nullptr) continue;
+            if (j.status != job_status::failed && j.status != job_status::stopped) continue;
+            found.emplace_back(j.ended_at.value_or(wall_time{}).time_since_epoch().count(), &j);
+            last = std::max(last, found.back().first);
+        }
+        // What fails again ends later than the last one that was there at the first piece.
+        if (!from.empty()) last = static_cast<std::int64_t>(number(from));
+        std::erase_if(found, [&](const auto& one) { return one.first > last; });
+        std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+            return std::tie(a.first, a.second->id) < std::tie(b.first, b.second->id);
+        });
+        queue_piece piece;
+        for (auto& [ended_at, j] : found) {
+            if (piece.done == limit) {
+                piece.next = std::to_string(last);
+                break;
+            }
+            put_again(*j, now.time);
+            ++piece.done;
+        }
+        co_return piece;
+    }
+    task<void> set_suspended(bool on, std::optional<seconds> duration) override {
         step now(*this);
         all_->suspended = on;
+        all_->suspended_until.reset();
+        if (on && duration) all_->suspended_until = now.time + detail::within_limit(*duration);
         co_return;
     }
     task<store_overview> overview() override {
         step now(*this);
         store_overview o;
         o.now = now.time;
-        o.suspended = all_->suspended;
+        o.suspended = suspended(now.time);
+        if (o.suspended) o.suspended_until = all_->suspended_until;
         for (auto& [name, ids] : all_->queues) {
             queue_counts q;
             q.name = name;
@@ -185,9 +230,22 @@ class memory_store final : public job_store {
     task<std::vector<std::string>> list(std::string queue, job_status status, std::size_t limit) override {
         step now(*this);
         std::vector<std::string> out;
+        if (status == job_status::queued) {
+            auto& ids = all_->queues[queue];
+            for (auto id = ids.rbegin(); id != ids.rend() && out.size() < limit; ++id)
+                if (find(*id) != nullptr) out.push_back(*id);
+            co_return out;
+        }
+        std::vector<std::pair<std::optional<wall_time>, std::string>> found;
         for (auto& [id, j] : all_->jobs)
-            if (j.queue == queue && j.status == status && find(id) != nullptr && out.size() < limit)
-                out.push_back(id);
+            if (j.queue == queue && j.status == status && find(id) != nullptr)
+                found.emplace_back(status == job_status::scheduled ? j.due_at
+                                   : status == job_status::started ? j.started_at
+                                                                   : j.ended_at,
+                                   id);
+        std::sort(found.rbegin(), found.rend());
+        for (auto& [time, id] : found)
+            if (out.size() < limit) out.push_back(id);
         co_return out;
     }
 
@@ -212,7 +270,7 @@ class memory_store final : public job_store {
         step now(*this);
         heartbeat_answer a;
         a.now = now.time;
-        a.suspended = all_->suspended;
+        a.suspended = suspended(now.time);
         auto found = all_->workers.find(q.worker);
         a.known = found != all_->workers.end();
         if (a.known) {
@@ -228,7 +286,7 @@ class memory_store final : public job_store {
     task<take_answer> take(take_request q) override {
         step now(*this);
         take_answer a;
-        a.suspended = all_->suspended;
+        a.suspended = suspended(now.time);
         a.unknown_worker = all_->workers.find(q.worker) == all_->workers.end();
         if (a.suspended || a.unknown_worker) co_return a;
         bool skipped = false;
@@ -414,6 +472,16 @@ class memory_store final : public job_store {
         auto& ids = all_->queues[j.queue];
         ids.insert(front ? ids.begin() : ids.end(), j.id);
         changed_ = true;
+    }
+    void put_again(job_record& j, wall_time at) {
+        j.started_at.reset();
+        j.ended_at.reset();
+        j.expires_at.reset();
+        j.deaths = 0;
+        push(j, false, at);
+    }
+    bool suspended(wall_time at) const {
+        return all_->suspended && (!all_->suspended_until || at < *all_->suspended_until);
     }
     void unqueue(const job_record& j) { std::erase(all_->queues[j.queue], j.id); }
     void erase(const std::string& id) {

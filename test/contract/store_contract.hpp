@@ -308,6 +308,10 @@ task<void> make_step(Fixture& fixture, job_store& s, try_of_step& t) {
         co_await s.cancel(t.id);
     } else if (step == "requeue") {
         co_await s.requeue(t.id);
+    } else if (step == "requeue_failed") {
+        co_await s.requeue_failed(t.queue);
+    } else if (step == "empty") {
+        co_await s.empty(t.queue);
     } else if (step == "remove") {
         co_await s.remove(t.id);
     } else if (step.ends_with("ttl is over")) {

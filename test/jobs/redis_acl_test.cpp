@@ -70,6 +70,7 @@ task<> use_everything(std::string url) {
     job_handle<int> later = co_await queue.with(tomorrow).enqueue(twice, 1);
     co_await dropped.cancel();
     co_await store->set_suspended(true);
+    co_await store->set_suspended(true, seconds(100));
     co_await store->set_suspended(false);
     worker_options options;
     options.burst = true;
@@ -87,6 +88,12 @@ task<> use_everything(std::string url) {
     CHECK(result == 42);
     co_await store->requeue(bad.id());
     co_await store->remove(bad.id());
+    const std::size_t again = co_await queue.requeue_failed();
+    CHECK(again == 0);
+    co_await queue.enqueue(twice, 2);
+    co_await store->list("default", job_status::queued, 10);
+    const std::size_t removed = co_await queue.empty();
+    CHECK(removed == 1);
     co_await store->remove(later.id());
     store_overview seen = co_await store->overview();
     CHECK(seen.queues.size() == 1);

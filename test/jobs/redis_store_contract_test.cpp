@@ -1,4 +1,5 @@
 #include "contract/store_contract.hpp"
+#include "contract/store_contract_admin.hpp"
 
 #include "jobs/redis_store.hpp"
 #include "redis/test_server.hpp"
@@ -44,3 +45,4 @@ class redis_fixture {
 
 TYPE_TO_STRING(redis_fixture);
 SIMUL_STORE_CONTRACT(redis_fixture);
+SIMUL_STORE_CONTRACT_ADMIN(redis_fixture);

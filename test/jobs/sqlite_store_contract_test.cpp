@@ -1,4 +1,5 @@
 #include "contract/store_contract.hpp"
+#include "contract/store_contract_admin.hpp"
 
 #include "jobs/sqlite_store.hpp"
 
@@ -41,3 +42,4 @@ class sqlite_fixture {
 
 TYPE_TO_STRING(sqlite_fixture);
 SIMUL_STORE_CONTRACT(sqlite_fixture);
+SIMUL_STORE_CONTRACT_ADMIN(sqlite_fixture);

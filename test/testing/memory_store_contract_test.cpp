@@ -1,4 +1,5 @@
 #include "contract/store_contract.hpp"
+#include "contract/store_contract_admin.hpp"
 
 #include <simul/testing/memory_store.hpp>
 
@@ -26,3 +27,4 @@ class memory_fixture {
 
 TYPE_TO_STRING(memory_fixture);
 SIMUL_STORE_CONTRACT(memory_fixture);
+SIMUL_STORE_CONTRACT_ADMIN(memory_fixture);

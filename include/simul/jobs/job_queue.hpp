@@ -7,6 +7,8 @@
 #include <simul/jobs/store.hpp>
 
 #include <chrono>
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +36,9 @@ struct call_options {
         result_ttl;  ///< How long its result is kept. Default: 500 s; 0: not at all.
     std::optional<std::chrono::seconds> failure_ttl;  ///< How long its failure is kept. Default: a year.
     std::optional<std::chrono::seconds> delay;        ///< Goes to its queue that much later.
+    /// Goes to its queue at that time, or at once if it is past; at most job_duration_max from now. Not with
+    /// `delay`. Stores keep the second (Redis) or the microsecond. Default: at once.
+    std::optional<wall_time> at;
     std::string id;           ///< Letters, digits, '_', '-'; at most job_id_bytes_max. Default: a new UUID.
     std::string description;  ///< Default: the call as Python writes it.
     value meta;               ///< A dict that travels with the job. Default: none.
@@ -49,6 +54,10 @@ job_record make_record(const std::string& queue, const job_call& call, const cal
 task<enqueue_receipt> submit(std::shared_ptr<job_store> store, job_record record);
 /// Waits for the outcome and returns the serialized value. Throws what the job ended with.
 task<std::string> await_outcome(std::shared_ptr<job_store> store, std::string id, std::string after);
+/// All pieces of `step` on a queue, one after the other; gives the sum.
+task<std::size_t> in_pieces(std::shared_ptr<job_store> store, std::string queue,
+                            task<queue_piece> (job_store::*step)(std::string, std::string, std::size_t),
+                            std::function<void(std::size_t)> progress);
 
 }  // namespace detail
 
@@ -145,6 +154,21 @@ class job_queue {
     template <class R = value>
     job_handle<R> find(std::string id) const {
         return job_handle<R>(store_, std::move(id));
+    }
+
+    /// Removes the jobs that wait on this queue, with their records; what runs, is scheduled or has ended
+    /// stays. Gives their number.
+    ///
+    /// Goes in steps of at most jobs_per_piece_max jobs, so that others get to work between them. Jobs that
+    /// are enqueued meanwhile may go or stay, but do not prolong it. `progress` is told after each step how
+    /// many are gone so far. Cancel: what is removed is removed; the rest stays.
+    task<std::size_t> empty(std::function<void(std::size_t)> progress = {}) const {
+        return detail::in_pieces(store_, name_, &job_store::empty, std::move(progress));
+    }
+    /// Puts the failed and stopped jobs of this queue on it again, those that failed first in front. Gives
+    /// their number. A job that fails again meanwhile stays failed. Steps and cancel: as for empty().
+    task<std::size_t> requeue_failed(std::function<void(std::size_t)> progress = {}) const {
+        return detail::in_pieces(store_, name_, &job_store::requeue_failed, std::move(progress));
     }
 
   private:

@@ -134,6 +134,7 @@ struct worker_record {
     std::string name;
     std::vector<std::string> queues;
     process_identity process;
+    std::string address;  ///< Of its connection, as RQ's workers tell it; empty where that is not known.
     std::string version;
     worker_state state = worker_state::started;
     wall_time birth{};

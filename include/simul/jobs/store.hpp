@@ -114,7 +114,18 @@ struct store_overview {
     std::vector<queue_counts> queues;
     std::vector<worker_record> workers;
     bool suspended = false;
+    std::optional<wall_time> suspended_until;  ///< When that ends by itself.
     wall_time now{};
+};
+
+/// The most jobs that one step of empty() or requeue_failed() goes through: some milliseconds of a Redis
+/// server, or of SQLite's writer lock.
+inline constexpr std::size_t jobs_per_piece_max = 500;
+
+/// What one step did of a work that goes through a whole queue.
+struct queue_piece {
+    std::size_t done = 0;  ///< Jobs that it removed, or put on the queue again.
+    std::string next;      ///< Where the next piece begins; empty: that was the last one.
 };
 
 /// A job store. Belongs to the loop it was made on; sibling() makes one for another loop.
@@ -155,9 +166,23 @@ class job_store {
     /// A failed, stopped or canceled job goes to its queue again.
     virtual task<void> requeue(std::string id) = 0;
     virtual task<void> remove(std::string id) = 0;
-    virtual task<void> set_suspended(bool on) = 0;
+    /// Removes the first jobs that wait on the queue, with their records: at most `limit` of them, and not
+    /// more than jobs_per_piece_max. `from` is empty, or what the piece before gave as `next`. Jobs that come
+    /// to the queue while its pieces are removed do not prolong that: what waited at the first piece goes.
+    virtual task<queue_piece> empty(std::string queue, std::string from = {},
+                                    std::size_t limit = jobs_per_piece_max) = 0;
+    /// requeue() for the failed and stopped jobs of a queue, in pieces like those of empty(). A job that
+    /// fails again meanwhile is left alone.
+    virtual task<queue_piece> requeue_failed(std::string queue, std::string from = {},
+                                             std::size_t limit = jobs_per_piece_max) = 0;
+    /// While it is on, workers are given nothing. With a `duration` (at least 1 s) that ends by itself, by
+    /// the store's clock; the latest call counts.
+    virtual task<void> set_suspended(bool on, std::optional<std::chrono::seconds> duration = {}) = 0;
+    /// Counts and workers. Reads only: nothing is cleared or repaired.
     virtual task<store_overview> overview() = 0;
-    /// Ids of jobs in `status`, the newest first where the store knows.
+    /// Ids of jobs in `status`, the newest first: queued ones by their place (the last to be taken first),
+    /// scheduled ones by their time, started ones by their start and the others by their end. Redis knows
+    /// these times where all jobs of the queue have the same lifetime.
     virtual task<std::vector<std::string>> list(std::string queue, job_status status, std::size_t limit) = 0;
 
     // --- for workers
