@@ -2,6 +2,7 @@
 
 #include <simul/codec/value.hpp>
 #include <simul/jobs/job_queue.hpp>
+#include <simul/jobs/payload.hpp>
 #include <simul/jobs/store.hpp>
 
 #include <functional>
@@ -39,7 +40,11 @@ int run_command(const std::function<task<int>()>& body);
 /// `v` as it can be printed in JSON: bytes, which have no form there, as Python would write them.
 value printable(const value& v);
 
-/// "k=text", "k:=json", ":json", "text", as RQ reads them.
+/// The largest file that an argument "@FILE" may name.
+inline constexpr std::size_t argument_file_bytes_max = job_data_bytes_max;
+
+/// "text", ":json", "%python literal", "k=text", "k:=json", "k%=python literal", as RQ reads them; a value
+/// that begins with @ is read from that file. Throws: job_errc::invalid_option.
 void add_argument(job_call& call, const std::string& text);
 
 /// Prints what went wrong on stderr in one line, and gives the exit status for it.
@@ -75,15 +80,46 @@ struct enqueue_arguments {
     std::string description;
     int retry_max = 0;
     std::vector<std::string> retry_intervals;
-    std::string timeout, ttl, result_ttl, failure_ttl, schedule_in;
+    std::string timeout, ttl, result_ttl, failure_ttl, schedule_in, schedule_at;
 };
 int enqueue(const common_options& common, const enqueue_arguments& arguments);
 
-int info(const common_options& common, const std::vector<std::string>& queues);
+/// How often `info --watch` looks, where --interval does not say.
+inline constexpr double watch_interval_default = 2;
+
+struct info_arguments {
+    std::vector<std::string> queues;
+    bool only_queues = false;
+    bool only_workers = false;
+    bool by_queue = false;
+    bool raw = false;
+    double interval = 0;  // seconds; 0: once
+};
+int info(const common_options& common, const info_arguments& arguments);
+
+/// How many jobs of each status and queue `job --status` lists, where --limit does not say.
+inline constexpr std::size_t jobs_listed_default = 20;
+
+struct list_arguments {
+    std::string queue;   // empty: all
+    std::string status;  // empty: all
+    std::size_t limit = jobs_listed_default;
+};
 int show_job(const common_options& common, const std::string& id);
-int requeue(const common_options& common, const std::vector<std::string>& ids);
+int list_jobs(const common_options& common, const list_arguments& arguments);
+
+struct requeue_arguments {
+    std::vector<std::string> ids;
+    std::string queue;
+    bool all = false;
+};
+int requeue(const common_options& common, const requeue_arguments& arguments);
 int cancel(const common_options& common, const std::vector<std::string>& ids);
-int suspend(const common_options& common, bool on);
+/// `queues` empty: all that there are.
+int empty(const common_options& common, const std::vector<std::string>& queues);
+/// `duration` empty: until resume.
+int suspend(const common_options& common, const std::string& duration);
+int resume(const common_options& common);
 
 /// The words of a command as a shell would need them: quoted where it is necessary.
 std::string shell_words(const std::vector<std::string>& words);

@@ -26,7 +26,9 @@ constexpr const char* closing = R"(Examples:
   simul worker                                                 runs what is in the default store
   simul enqueue mymodule.count_words_at_url http://nvie.com    a job for a worker that knows the function
   simul worker high default --module ./libmyjobs.so            your functions, two queues, in this order
-  simul info --store redis://localhost                         what goes on, also in Python's RQ
+  simul info --watch --store redis://localhost                 what goes on, also in Python's RQ
+  simul job --queue high --status failed                       what failed there; then simul job ID, simul requeue ID
+  simul empty low                                              removes what waits on the queue low
 
 Stores: sqlite:///path/jobs.db (one file, no server, this host), redis://[user:password@]host[:port][/db],
 rediss://... (TLS), redis+sentinel://host[,host...]/NAME[/db] and unix:///path/redis.sock (RQ's layout: Python's clients
@@ -39,6 +41,7 @@ canceled.)";
 
 constexpr std::int64_t concurrency_max = 1'000'000;
 constexpr std::int64_t max_jobs_max = 1'000'000'000'000;
+constexpr std::int64_t jobs_listed_max = 1'000'000;
 
 // For CLI11, whose own checks tell the range in 300 digits and do not name the word.
 auto whole_number(std::int64_t from, std::int64_t to) {
@@ -49,6 +52,15 @@ auto whole_number(std::int64_t from, std::int64_t to) {
         if (error == std::errc() && end == last && n >= from && n <= to) return {};
         return fmt::format("'{}' is no whole number from {} to {}", word, from, to);
     };
+}
+
+double read_interval(const std::string& word) {
+    double seconds = 0;
+    const char* last = word.data() + word.size();
+    auto [end, error] = std::from_chars(word.data(), last, seconds);
+    if (error == std::errc() && end == last && seconds >= 0.1 && seconds <= 86'400) return seconds;
+    throw CLI::ValidationError(
+        fmt::format("--interval: '{}' is no number of seconds from 0.1 to 86400", word));
 }
 
 // What is wrong with the command line, in one line that names the word.
@@ -142,7 +154,8 @@ int main(int argc, char** argv) {
     auto* enq = app.add_subcommand("enqueue", "Put a job on a queue");
     enq->add_option("-q,--queue", e.queue, "Queue; default: default");
     enq->add_flag("--exec", e.exec, "The job is a command: simul enqueue --exec -- COMMAND ARGS...");
-    enq->add_option("--timeout", e.timeout, "Running time: 90, 5m, 1h, -1 for none; default 180");
+    enq->add_option("--timeout,--job-timeout", e.timeout,
+                    "Running time: 90, 5m, 1h, -1 for none; default 180");
     enq->add_option("--result-ttl", e.result_ttl,
                     "How long the result is kept; default 500 seconds, 0: not at all, -1: for ever");
     enq->add_option("--ttl", e.ttl, "How long it may wait");
@@ -154,11 +167,17 @@ int main(int argc, char** argv) {
         ->check(whole_number(0, simul::job_retries_max));
     enq->add_option("--retry-interval", e.retry_intervals, "Pause before each try: 30, 5m; may be repeated")
         ->allow_extra_args(false);  // else it takes the function's name too
-    enq->add_option("--schedule-in", e.schedule_in, "Start that much later: 30s, 10m, 2h");
+    auto* in = enq->add_option("--schedule-in", e.schedule_in, "Start that much later: 30s, 10m, 2h");
+    enq->add_option(
+           "--schedule-at", e.schedule_at,
+           "Start at that time: 2026-12-24T18:00:00 (local time), or with its offset, ...+01:00, ...Z")
+        ->excludes(in);
     enq->add_flag("-w,--wait", e.wait, "Wait for the result and print it");
     enq->add_flag("--quiet", e.quiet, "Print only the id");
-    enq->add_option("call", e.arguments,
-                    "NAME ARGS...: text, :JSON, key=text, key:=JSON; or, with --exec, COMMAND ARGS...")
+    enq->add_option(
+           "call", e.arguments,
+           "NAME ARGS...: text, :JSON, %PYTHON, key=text, key:=JSON, key%=PYTHON; a value @FILE is read "
+           "from that file; or, with --exec, COMMAND ARGS...")
         ->type_name("NAME ARGS");
     enq->positionals_at_end();
     enq->callback([&] {
@@ -174,26 +193,66 @@ int main(int argc, char** argv) {
         status = enqueue(common, e);
     });
 
-    std::vector<std::string> queues;
-    auto* inf = app.add_subcommand("info", "Count jobs and list workers");
-    inf->add_option("queues", queues, "Only these queues")->type_name("QUEUE");
-    inf->callback([&] { status = info(common, queues); });
+    info_arguments i;
+    std::string interval;
+    bool watch = false;
+    auto* inf = app.add_subcommand("info", "Count jobs and list workers; reads only, and repairs nothing");
+    inf->add_option("queues", i.queues, "Only these queues")->type_name("QUEUE");
+    auto* only_queues = inf->add_flag("-Q,--only-queues,--queues-only", i.only_queues, "Only the queues");
+    inf->add_flag("-W,--only-workers", i.only_workers, "Only the workers")->excludes(only_queues);
+    inf->add_flag("-R,--by-queue", i.by_queue, "The workers of each queue");
+    inf->add_flag("-r,--raw", i.raw, "Numbers and names for scripts: no bars and no sums");
+    inf->add_option("-i,--interval", interval, "Look again every so many seconds (0.1 to 86400) until Ctrl-C")
+        ->type_name("SECONDS");
+    inf->add_flag("--watch", watch, fmt::format("Look again every {} seconds", watch_interval_default));
+    inf->callback([&] {
+        if (watch) i.interval = watch_interval_default;
+        if (!interval.empty()) i.interval = read_interval(interval);
+        status = info(common, i);
+    });
 
     std::string id;
-    auto* job = app.add_subcommand("job", "Show one job: its call, state, result or failure");
-    job->add_option("id", id, "Id of the job");
+    list_arguments l;
+    auto* job = app.add_subcommand(
+        "job", "Show one job: its call, state, results; or list jobs: simul job --queue Q --status failed");
+    job->alias("jobs");
+    auto* job_id = job->add_option("id", id, "Id of the job");
+    job->add_option("-q,--queue", l.queue, "List the jobs of this queue")->excludes(job_id);
+    job->add_option("--status", l.status,
+                    "List the jobs in this state: queued, started, scheduled, deferred, failed, stopped, "
+                    "finished or canceled, the newest first")
+        ->excludes(job_id);
+    job->add_option("--limit", l.limit,
+                    fmt::format("At most so many of each queue and state; default {}", jobs_listed_default))
+        ->check(whole_number(1, jobs_listed_max));
     job->callback([&] {
-        if (id.empty()) throw CLI::ValidationError("job needs the id of a job: simul job ID");
+        if (!l.queue.empty() || !l.status.empty()) {
+            status = list_jobs(common, l);
+            return;
+        }
+        if (id.empty())
+            throw CLI::ValidationError(
+                "job needs the id of a job: simul job ID; or --queue Q or --status S, to list jobs");
         status = show_job(common, id);
     });
 
-    std::vector<std::string> ids;
-    auto* req = app.add_subcommand("requeue", "Put failed or canceled jobs on their queues again");
-    req->add_option("ids", ids, "Ids of jobs")->type_name("ID");
+    requeue_arguments r;
+    auto* req = app.add_subcommand("requeue", "Put failed, stopped or canceled jobs on their queues again");
+    req->add_option("ids", r.ids, "Ids of jobs")->type_name("ID");
+    req->add_option("-q,-Q,--queue", r.queue, "Their queue; with --all, the one whose failed jobs are meant");
+    req->add_flag("-a,--all", r.all, "All failed jobs of --queue");
     req->callback([&] {
-        if (ids.empty()) throw CLI::ValidationError("requeue needs the ids of jobs: simul requeue ID...");
-        status = requeue(common, ids);
+        if (r.all && r.queue.empty())
+            throw CLI::ValidationError("requeue --all needs the queue: simul requeue --all --queue QUEUE");
+        if (r.all && !r.ids.empty())
+            throw CLI::ValidationError("requeue takes the ids of jobs or --all, not both");
+        if (r.ids.empty() && r.queue.empty())
+            throw CLI::ValidationError(
+                "requeue needs the ids of jobs: simul requeue ID...; or simul requeue --all --queue QUEUE");
+        status = requeue(common, r);
     });
+
+    std::vector<std::string> ids;
     auto* can =
         app.add_subcommand("cancel", "Cancel jobs that wait; one that runs ends, but its outcome is dropped");
     can->add_option("ids", ids, "Ids of jobs")->type_name("ID");
@@ -202,12 +261,26 @@ int main(int argc, char** argv) {
         status = cancel(common, ids);
     });
 
-    app.add_subcommand("suspend", "Workers take no more jobs until resume")->callback([&] {
-        status = suspend(common, true);
+    std::vector<std::string> emptied;
+    bool all_queues = false;
+    auto* emp = app.add_subcommand(
+        "empty", "Remove the jobs that wait on queues, for good; what runs or has ended stays");
+    emp->add_option("queues", emptied, "Queues")->type_name("QUEUE");
+    emp->add_flag("-a,--all", all_queues, "All queues");
+    emp->callback([&] {
+        if (emptied.empty() == !all_queues)
+            throw CLI::ValidationError(
+                emptied.empty()
+                    ? "empty needs the names of queues: simul empty QUEUE...; or simul empty --all"
+                    : "empty takes the names of queues or --all, not both");
+        status = empty(common, emptied);
     });
-    app.add_subcommand("resume", "Workers take jobs again")->callback([&] {
-        status = suspend(common, false);
-    });
+
+    std::string duration;
+    auto* sus = app.add_subcommand("suspend", "Workers take no more jobs until resume; what runs ends");
+    sus->add_option("--duration", duration, "Until then, or for so long: 60, 5m, 2h");
+    sus->callback([&] { status = suspend(common, duration); });
+    app.add_subcommand("resume", "Workers take jobs again")->callback([&] { status = resume(common); });
 
     try {
         app.parse(argc, argv);

@@ -3,17 +3,15 @@
 #include <simul/base/version.hpp>
 #include <simul/codec/json.hpp>
 
+#include "jobs/shell.hpp"
 #include "redis/test_server.hpp"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -22,57 +20,11 @@
 #include <thread>
 
 using namespace simul;
+using simul::testing::ended;
+using simul::testing::shell;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct ended {
-    int status = 0;
-    std::string output;  // both streams
-};
-
-class shell {
-  public:
-    shell() {
-        std::string name = (fs::temp_directory_path() / "simul-cli-XXXXXX").string();
-        folder_ = ::mkdtemp(name.data());
-        const fs::path tests = fs::read_symlink("/proc/self/exe").parent_path();
-        program_ = (tests.parent_path() / "apps" / "simul").string();
-        modules_ = tests / "jobs";
-        REQUIRE_MESSAGE(fs::exists(program_), program_, " is not built");
-    }
-    ~shell() {
-        std::error_code ignored;
-        fs::remove_all(folder_, ignored);
-    }
-    const fs::path& folder() const { return folder_; }
-    std::string store() const { return "sqlite://" + (folder_ / "jobs.db").string(); }
-    /// One of test/jobs/modules.
-    std::string module(const std::string& name) const { return (modules_ / (name + ".so")).string(); }
-
-    /// `words` are given to /bin/sh behind the program's name, and `before` in front of it.
-    ended run(const std::string& words, const std::string& store_url = {},
-              const std::string& before = {}) const {
-        // 124 is the status of a program that hangs.
-        std::string command =
-            fmt::format("cd '{}' && export SIMUL_STORE='{}'; {} timeout -k 5 100 '{}' {} 2>&1",
-                        folder_.string(), store_url.empty() ? store() : store_url, before, program_, words);
-        FILE* pipe = ::popen(command.c_str(), "r");
-        REQUIRE(pipe != nullptr);
-        ended e;
-        std::array<char, 4096> chunk;
-        while (std::size_t n = std::fread(chunk.data(), 1, chunk.size(), pipe))
-            e.output.append(chunk.data(), n);
-        int status = ::pclose(pipe);
-        e.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-        return e;
-    }
-
-  private:
-    fs::path folder_;
-    fs::path modules_;
-    std::string program_;
-};
 
 bool contains(const std::string& text, std::string_view part) { return text.find(part) != text.npos; }
 
@@ -104,7 +56,7 @@ TEST_CASE("a command is enqueued, run by a worker, and its output is shown") {
     CHECK(e.output == "Enqueued sh -c 'echo hello; pwd' with job-id 'greeting'.\n");
     e = sh.run("info");
     CHECK(e.output.find("default      |") == 0);
-    CHECK(e.output.find(" 1 queued, 0 executing, 0 finished, 0 failed\n1 queues, 1 jobs queued") !=
+    CHECK(e.output.find("|█ 1, 0 executing, 0 finished, 0 failed\n1 queues, 1 jobs total\n") !=
           std::string::npos);
     e = sh.run("worker --burst --name w1");
     CHECK(e.status == 0);
@@ -130,9 +82,8 @@ TEST_CASE("a command that fails keeps its status, and may be tried again by hand
     CHECK_MESSAGE(e.output.find("3") != std::string::npos, e.output);
     CHECK_MESSAGE(e.output.find("why") != std::string::npos, e.output);
     e = sh.run("info");
-    CHECK_MESSAGE(
-        contains(e.output, "0 queued, 0 executing, 0 finished, 1 failed\n1 queues, 0 jobs queued\n"),
-        e.output);
+    CHECK_MESSAGE(contains(e.output, "| 0, 0 executing, 0 finished, 1 failed\n1 queues, 0 jobs total\n"),
+                  e.output);
     CHECK(sh.run("requeue bad").output == "Job bad requeued.\n");
     CHECK(sh.run("cancel bad").output == "Job bad canceled.\n");
     e = sh.run("cancel bad");
