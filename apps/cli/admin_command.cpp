@@ -158,16 +158,16 @@ int empty(const common_options& common, const std::vector<std::string>& names) {
     });
 }
 
-int suspend(const common_options& common, const std::string& duration) {
+int suspend(const common_options& common, const std::string& time_limit) {
     return run_command([&]() -> task<int> {
         std::optional<std::chrono::seconds> limit;
-        if (!duration.empty()) {
-            limit = read_duration(duration, "duration");
+        if (!time_limit.empty()) {
+            limit = read_duration(time_limit, "duration");
             if (*limit < std::chrono::seconds(1))
                 throw_job_error(job_errc::invalid_option,
                                 fmt::format("--duration is '{}'; it is at least 1 second, and without it the "
                                             "workers are suspended until `simul resume`",
-                                            duration));
+                                            time_limit));
         }
         std::unique_ptr<job_store> store = open(common);
         co_await store->set_suspended(true, limit);

@@ -117,8 +117,8 @@ int requeue(const common_options& common, const requeue_arguments& arguments);
 int cancel(const common_options& common, const std::vector<std::string>& ids);
 /// `queues` empty: all that there are.
 int empty(const common_options& common, const std::vector<std::string>& queues);
-/// `duration` empty: until resume.
-int suspend(const common_options& common, const std::string& duration);
+/// `time_limit` empty: until resume.
+int suspend(const common_options& common, const std::string& time_limit);
 int resume(const common_options& common);
 
 /// The words of a command as a shell would need them: quoted where it is necessary.

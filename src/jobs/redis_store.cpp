@@ -424,10 +424,10 @@ task<queue_piece> redis_store::requeue_failed(std::string queue, std::string fro
     return piece_of(redis_script::requeue_failed, std::move(queue), std::move(from), limit);
 }
 
-task<void> redis_store::set_suspended(bool on, std::optional<seconds> duration) {
-    if (on && duration)
+task<void> redis_store::set_suspended(bool on, std::optional<seconds> limit) {
+    if (on && limit)
         co_await client_.command("SET", "rq:suspended", 1, "EX",
-                                 std::max<std::int64_t>(1, within_limit(*duration).count()));
+                                 std::max<std::int64_t>(1, within_limit(*limit).count()));
     else if (on)
         co_await client_.command("SET", "rq:suspended", 1);
     else

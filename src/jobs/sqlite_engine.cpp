@@ -506,13 +506,13 @@ void sqlite_engine::remove(const std::string& id) {
     });
 }
 
-void sqlite_engine::set_suspended(bool on, std::optional<seconds> duration) {
+void sqlite_engine::set_suspended(bool on, std::optional<seconds> limit) {
     db_.write([&] {
         if (on)
             db_.run(
                 "INSERT INTO settings VALUES('suspended', ?) ON CONFLICT DO UPDATE SET value = "
                 "excluded.value",
-                duration ? std::to_string(micros(now() + within_limit(*duration))) : "1");
+                limit ? std::to_string(micros(now() + within_limit(*limit))) : "1");
         else
             db_.run("DELETE FROM settings WHERE name = 'suspended'");
         rings_.work = true;

@@ -35,7 +35,7 @@ class sqlite_engine {
     void remove(const std::string& id);
     queue_piece empty(const std::string& queue, const std::string& from, std::size_t limit);
     queue_piece requeue_failed(const std::string& queue, const std::string& from, std::size_t limit);
-    void set_suspended(bool on, std::optional<std::chrono::seconds> duration);
+    void set_suspended(bool on, std::optional<std::chrono::seconds> limit);
     store_overview overview();
     std::vector<std::string> list(const std::string& queue, job_status status, std::size_t limit);
 

@@ -81,8 +81,8 @@ task<queue_piece> sqlite_store::requeue_failed(std::string queue, std::string fr
     co_return co_await step(
         [queue, from, limit](sqlite_engine& e) { return e.requeue_failed(queue, from, limit); });
 }
-task<void> sqlite_store::set_suspended(bool on, std::optional<std::chrono::seconds> duration) {
-    co_await step([on, duration](sqlite_engine& e) { e.set_suspended(on, duration); });
+task<void> sqlite_store::set_suspended(bool on, std::optional<std::chrono::seconds> limit) {
+    co_await step([on, limit](sqlite_engine& e) { e.set_suspended(on, limit); });
 }
 task<store_overview> sqlite_store::overview() {
     co_return co_await step([](sqlite_engine& e) { return e.overview(); });

@@ -33,7 +33,7 @@ class sqlite_store final : public job_store {
     task<void> remove(std::string id) override;
     task<queue_piece> empty(std::string queue, std::string from, std::size_t limit) override;
     task<queue_piece> requeue_failed(std::string queue, std::string from, std::size_t limit) override;
-    task<void> set_suspended(bool on, std::optional<std::chrono::seconds> duration) override;
+    task<void> set_suspended(bool on, std::optional<std::chrono::seconds> limit) override;
     task<store_overview> overview() override;
     task<std::vector<std::string>> list(std::string queue, job_status status, std::size_t limit) override;
 

@@ -174,11 +174,11 @@ class memory_store final : public job_store {
         }
         co_return piece;
     }
-    task<void> set_suspended(bool on, std::optional<seconds> duration) override {
+    task<void> set_suspended(bool on, std::optional<seconds> limit) override {
         step now(*this);
         all_->suspended = on;
         all_->suspended_until.reset();
-        if (on && duration) all_->suspended_until = now.time + detail::within_limit(*duration);
+        if (on && limit) all_->suspended_until = now.time + detail::within_limit(*limit);
         co_return;
     }
     task<store_overview> overview() override {

@@ -175,9 +175,9 @@ class job_store {
     /// fails again meanwhile is left alone.
     virtual task<queue_piece> requeue_failed(std::string queue, std::string from = {},
                                              std::size_t limit = jobs_per_piece_max) = 0;
-    /// While it is on, workers are given nothing. With a `duration` (at least 1 s) that ends by itself, by
+    /// While it is on, workers are given nothing. With a `limit` (at least 1 s) that ends by itself, by
     /// the store's clock; the latest call counts.
-    virtual task<void> set_suspended(bool on, std::optional<std::chrono::seconds> duration = {}) = 0;
+    virtual task<void> set_suspended(bool on, std::optional<std::chrono::seconds> limit = {}) = 0;
     /// Counts and workers. Reads only: nothing is cleared or repaired.
     virtual task<store_overview> overview() = 0;
     /// Ids of jobs in `status`, the newest first: queued ones by their place (the last to be taken first),
@@ -218,8 +218,8 @@ struct store_options {
 ///   sqlite:///absolute/path/jobs.db  sqlite:relative/jobs.db   one file, no server, one host
 ///   redis://[user:password@]host[:port][/db][?serializer=json]   Redis >= 6.2 or Valkey, in RQ's layout
 ///   rediss://...   the same over TLS, with redis-py's options in the query: ssl_ca_certs=FILE (default: the
-///                  system's authorities), ssl_certfile=FILE and ssl_keyfile=FILE (our own), ssl_cert_reqs=none
-///                  (no look at the server's certificate, for tests; a warning is logged)
+///                  system's authorities), ssl_certfile=FILE and ssl_keyfile=FILE (our own),
+///                  ssl_cert_reqs=none (no look at the server's certificate, for tests; a warning is logged)
 ///   redis+sentinel://[user:password@]host[:26379][,host...]/PRIMARY[/db]   asks the sentinels which server
 ///                  is the primary now; sentinel_username and sentinel_password in the query are for them;
 ///                  rediss+sentinel:// over TLS
