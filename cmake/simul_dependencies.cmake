@@ -39,6 +39,12 @@ if(NOT ZLIB_FOUND)
 endif()
 simul_summary("zlib" "${ZLIB_VERSION_STRING}")
 
+find_package(date QUIET)
+if(NOT date_FOUND)
+  simul_missing("date (time zones)" "libhowardhinnant-date-dev")
+endif()
+simul_summary("date" "${date_VERSION}")
+
 find_package(simdjson QUIET)
 if(NOT simdjson_FOUND)
   simul_missing("simdjson" "libsimdjson-dev")

@@ -22,6 +22,7 @@ else()
   set(simul_static ON)
   list(APPEND targets simul_sqlite3 simul_llhttp)
   string(APPEND simul_pc_requires " openssl zlib simdjson")
+  string(APPEND simul_pc_libs "-ldate-tz ")  # it has no .pc file
   if(SIMUL_SQLITE_AMALGAMATION)
     list(APPEND targets simul_sqlite3_amalgamation)
     string(APPEND simul_pc_libs "-lsimul_sqlite3_amalgamation ")
