@@ -47,6 +47,7 @@
 #include <simul/http/response_stream.hpp>
 #include <simul/http/server.hpp>
 #include <simul/http/transport.hpp>
+#include <simul/jobs/cron_schedule.hpp>
 #include <simul/jobs/error.hpp>
 #include <simul/jobs/job.hpp>
 #include <simul/jobs/job_queue.hpp>

@@ -34,6 +34,7 @@ THIRD_PARTY = [
     (r"openssl/", {"net", "http", "redis", "jobs"}),
     (r"sqlite3\.h", {"sqlite"}),
     (r"simdjson", {"codec"}),
+    (r"date/", {"jobs"}),
     (r"llhttp", {"http"}),
     (r"zlib\.h", {"http", "jobs"}),
     (r"spdlog|CLI/", set()),
