@@ -466,6 +466,7 @@ struct worker::impl {
             request.queues = options.queues;
             request.limit = n;
             request.skip.assign(skip.begin(), skip.end());
+            const bool was_idle = busy() == 0;
             auto taken = co_await trying_until_stop([&] { return store->take(request); });
             if (!taken) break;
             take_answer& answer = *taken;
@@ -483,6 +484,8 @@ struct worker::impl {
                 continue;
             }
             if (options.burst) {
+                // What ended while the store looked may have put jobs on the queues behind its back.
+                if (!was_idle && busy() == 0) continue;
                 if (busy() == 0 && looked_for_dead.is_set())
                     break;  // what ran has ended and put nothing new on the queues, and no dead worker has
                 if (busy() == 0)
