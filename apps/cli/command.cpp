@@ -33,6 +33,7 @@ int status_of(job_errc e) {
         case job_errc::invalid_option:
         case job_errc::data_too_large:
         case job_errc::bad_module:
+        case job_errc::dependency_cycle:
             return usage;
         case job_errc::unknown_store:
             return no_store;

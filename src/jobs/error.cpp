@@ -45,6 +45,8 @@ class category_of_jobs final : public std::error_category {
                 return "too much data";
             case job_errc::bad_module:
                 return "the module cannot be used";
+            case job_errc::dependency_cycle:
+                return "a job would wait for itself";
         }
         return "unknown error";
     }
@@ -58,6 +60,7 @@ class category_of_jobs final : public std::error_category {
             case job_errc::wrong_arguments:
             case job_errc::bad_module:
             case job_errc::data_too_large:
+            case job_errc::dependency_cycle:
                 return condition::invalid;
             case job_errc::unknown_function:
             case job_errc::not_allowed:

@@ -2,10 +2,12 @@
 #include <simul/jobs/error.hpp>
 #include <simul/jobs/job_queue.hpp>
 
+#include "jobs/dependencies.hpp"
 #include "jobs/failure_text.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 namespace simul {
@@ -92,6 +94,22 @@ job_record make_record(const std::string& queue, const job_call& call, const cal
     check_lifetime(o.failure_ttl, "failure_ttl");
     if (!o.meta.is_null() && !o.meta.is_dict()) throw_job_error(job_errc::invalid_option, "meta is no dict");
 
+    if (o.depends_on.size() > job_dependencies_max)
+        throw_job_error(job_errc::invalid_option,
+                        fmt::format("depends_on names {} jobs; the most is simul::job_dependencies_max, {}",
+                                    o.depends_on.size(), job_dependencies_max));
+    for (const std::string& id : o.depends_on) {
+        if (!valid_job_id(id) || id.size() > job_id_bytes_max)
+            throw_job_error(job_errc::invalid_id,
+                            fmt::format("depends_on names '{}', which cannot be a job's id: it may have at "
+                                        "most {} letters, digits, '_' and '-'",
+                                        escape_controls(id), job_id_bytes_max));
+        // Named twice is named once.
+        if (std::find(r.depends_on.begin(), r.depends_on.end(), id) == r.depends_on.end())
+            r.depends_on.push_back(id);
+    }
+    r.allow_dependency_failures = o.allow_dependency_failures;
+
     r.queue = queue;
     r.data = encode_call(call, format);
     r.description =
@@ -114,6 +132,7 @@ job_record make_record(const std::string& queue, const job_call& call, const cal
     r.at_front = o.at_front;
     r.at_front_on_retry = o.at_front_on_retry;
     if (!o.meta.is_null() && o.meta.size() > 0) r.meta = encode_payload(o.meta, format);
+    check_dependencies(r);
     return r;
 }
 
@@ -122,6 +141,17 @@ task<enqueue_receipt> submit(std::shared_ptr<job_store> store, job_record record
     one.push_back(std::move(record));
     std::vector<enqueue_receipt> receipts = co_await store->enqueue(std::move(one));
     co_return std::move(receipts.front());
+}
+
+task<std::vector<enqueue_receipt>> submit_many(std::shared_ptr<job_store> store,
+                                               std::vector<job_record> records) {
+    if (records.size() > enqueue_many_max)
+        throw_job_error(job_errc::invalid_option,
+                        fmt::format("{} jobs are more than one enqueue_many takes, simul::enqueue_many_max, "
+                                    "{}; enqueue them in parts",
+                                    records.size(), enqueue_many_max));
+    if (records.empty()) co_return std::vector<enqueue_receipt>();
+    co_return co_await store->enqueue(std::move(records));
 }
 
 task<std::string> await_outcome(std::shared_ptr<job_store> store, std::string id, std::string after) {

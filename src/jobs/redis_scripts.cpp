@@ -44,7 +44,88 @@ local function expire_job(id, ttl)
   call('EXPIRE', jobkey(id) .. ':dependents', ttl)
   call('EXPIRE', 'rq:job::' .. id .. ':dependencies', ttl)
 end
+-- The job's lifetime does not end by itself any more, nor what is known of who waits for it.
+local function keep_job(id)
+  if call('PERSIST', jobkey(id)) == 1 then
+    call('PERSIST', jobkey(id) .. ':dependents')
+    call('PERSIST', 'rq:job::' .. id .. ':dependencies')
+  end
+end
+local function waits_for(id) return call('SMEMBERS', 'rq:job::' .. id .. ':dependencies') end
+-- dependencies.hpp says what counts as met; `status` is false where there is no record.
+local function is_met(status, tolerant)
+  return not status or status == 'finished' or (tolerant and status == 'failed')
+end
+local function all_met(id, tolerant)
+  for _, other in ipairs(waits_for(id)) do
+    if not is_met(call('HGET', jobkey(other), 'status'), tolerant) then return false end
+  end
+  return true
+end
+-- The deferred jobs that wait for `id`, in the order in which they were made.
+local function deferred_on(id)
+  local found = {}
+  for _, d in ipairs(call('SMEMBERS', jobkey(id) .. ':dependents')) do
+    local v = call('HMGET', jobkey(d), 'status', 'origin', 'allow_dependency_failures', 'enqueue_at_front', 'created_at')
+    if v[1] == 'deferred' and v[2] then
+      found[#found + 1] = {id = d, queue = v[2], tolerant = v[3] == '1', front = v[4] == '1', made = v[5] or ''}
+    end
+  end
+  table.sort(found, function(a, b) return a.made < b.made or (a.made == b.made and a.id < b.id) end)
+  return found
+end
+local function defer(id, queue)
+  call('SADD', 'rq:queues', 'rq:queue:' .. queue)
+  call('HSET', jobkey(id), 'status', 'deferred')
+  call('ZADD', 'rq:deferred:' .. queue, now, id)
+end
+local function wait_on(id, other)
+  local key = jobkey(other) .. ':dependents'
+  call('SADD', key, id)
+  -- The set ends with the record it belongs to.
+  local left = call('PTTL', jobkey(other))
+  if left > 0 then call('PEXPIRE', key, left) else call('PERSIST', key) end
+end
+-- The way from `start` back to it along waits_of(id), as an error; or nothing.
+local function find_cycle(start, walk_max, waits_of)
+  local came, open, walked = {}, {start}, 0
+  while #open > 0 do
+    local id = table.remove(open)
+    walked = walked + 1
+    if walked > walk_max then return redis.error_reply('WALK ' .. start) end
+    for _, other in ipairs(waits_of(id)) do
+      if other == start then
+        local way, at = start, id
+        while at ~= start do
+          way = at .. ' ' .. way
+          at = came[at]
+        end
+        return redis.error_reply('CYCLE ' .. start .. ' ' .. way)
+      end
+      if not came[other] then
+        came[other] = id
+        open[#open + 1] = other
+      end
+    end
+  end
+end
+local function cancel_one(id, queue)
+  call('LREM', 'rq:queue:' .. queue, 1, id)
+  call('ZREM', 'rq:scheduled:' .. queue, id)
+  call('ZREM', 'rq:deferred:' .. queue, id)
+  call('HSET', jobkey(id), 'status', 'canceled')
+  keep_job(id)
+  call('ZADD', 'rq:canceled:' .. queue, now, id)
+  -- RQ before 2.0 would release it all the same when what it waits for ends; a requeue says it anew.
+  for _, other in ipairs(waits_for(id)) do call('SREM', jobkey(other) .. ':dependents', id) end
+end
+-- The record and every mention of the id go. Whoever still waits for it would wait for ever, and is canceled.
 local function delete_job(id)
+  local status = call('HGET', jobkey(id), 'status')
+  for _, d in ipairs(deferred_on(id)) do
+    if not is_met(status, d.tolerant) then cancel_one(d.id, d.queue) end
+  end
+  for _, other in ipairs(waits_for(id)) do call('SREM', jobkey(other) .. ':dependents', id) end
   for _, ex in ipairs(call('ZRANGE', 'rq:executions:' .. id, 0, -1)) do
     call('DEL', 'rq:execution:' .. id .. ':' .. ex)
   end
@@ -78,25 +159,16 @@ local function show_what_runs(worker)
     call('HDEL', 'rq:worker:' .. worker, 'current_job')
   end
 end
--- Jobs that wait for `id`: those whose other dependencies are met go to their queues.
-local function release_dependents(id, status)
-  for _, d in ipairs(call('SMEMBERS', jobkey(id) .. ':dependents')) do
-    local v = call('HMGET', jobkey(d), 'status', 'origin', 'allow_dependency_failures', 'enqueue_at_front')
-    local tolerant = v[3] == '1'
-    if v[1] == 'deferred' and v[2] and (status == 'finished' or (status == 'failed' and tolerant)) then
-      local met = true
-      for _, other in ipairs(call('SMEMBERS', 'rq:job::' .. d .. ':dependencies')) do
-        if other ~= id then
-          local s = call('HGET', jobkey(other), 'status')
-          if s and s ~= 'finished' and not (tolerant and s == 'failed') then met = false end
-        end
-      end
-      if met then
-        call('ZREM', 'rq:deferred:' .. v[2], d)
-        call('SREM', jobkey(id) .. ':dependents', d)
-        push(d, v[2], v[4] == '1')
-      end
-    end
+-- A deferred job waits for nothing any more.
+local function release(d)
+  call('ZREM', 'rq:deferred:' .. d.queue, d.id)
+  for _, other in ipairs(waits_for(d.id)) do call('SREM', jobkey(other) .. ':dependents', d.id) end
+  push(d.id, d.queue, d.front)
+end
+-- `id` has ended as its record says: those that waited for nothing else go to their queues.
+local function release_dependents(id)
+  for _, d in ipairs(deferred_on(id)) do
+    if all_met(d.id, d.tolerant) then release(d) end
   end
 end
 local function add_result(id, ttl, fields)
@@ -126,11 +198,12 @@ local function fail(id, queue, may_retry, exc, worker, ex, started, ended)
     return {'scheduled', whole((now + pause) * 1000000), ''}
   end
   local ttl = seconds_or(v[4], 31536000)
+  call('HSET', jobkey(id), 'status', 'failed')
   if ttl == 0 then
+    release_dependents(id)
     delete_job(id)
     return {'discarded', '', '0'}
   end
-  call('HSET', jobkey(id), 'status', 'failed')
   if ttl > 0 then
     expire_job(id, ttl)
     call('ZADD', 'rq:failed:' .. queue, now + ttl, id)
@@ -145,7 +218,7 @@ local function fail(id, queue, may_retry, exc, worker, ex, started, ended)
     fields[#fields + 1] = 'execution_ended_at'; fields[#fields + 1] = ended
   end
   add_result(id, ttl, fields)
-  release_dependents(id, 'failed')
+  release_dependents(id)
   return {'recorded', '', string.format('%d', ttl)}
 end
 local function put_back(id, queue)
@@ -183,7 +256,7 @@ local function put_again(id, queue)
   call('ZREM', 'rq:canceled:' .. queue, id)
   call('HDEL', jobkey(id), 'simul_deaths', 'simul_execution')
   call('HSET', jobkey(id), 'started_at', '', 'ended_at', '')
-  call('PERSIST', jobkey(id))
+  keep_job(id)
   push(id, queue, false)
 end
 local function forget_worker(worker)
@@ -203,47 +276,93 @@ end
 )lua";
 
 constexpr std::string_view enqueue_text = R"lua(
-local n = tonumber(arg())
-local start = argi
-local receipts = {}
-local repeated = {}
+local dependents_max, walk_max, n = tonumber(arg()), tonumber(arg()), tonumber(arg())
+local jobs, place, receipts = {}, {}, {}
 for i = 1, n do
-  local id, _, _, _, _, created, nfields = arg(), arg(), arg(), arg(), arg(), arg(), tonumber(arg())
+  local id, queue, due, front, created, tolerant, nwaits = arg(), arg(), arg(), arg(), arg(), arg(), tonumber(arg())
+  local j = {id = id, queue = queue, due = due, front = front == '1', created = created, tolerant = tolerant == '1', waits = {}}
+  for w = 1, nwaits do j.waits[w] = arg() end
+  j.nfields = tonumber(arg())
+  j.fields = argi
   local data
-  for f = 1, nfields do
+  for f = 1, j.nfields do
     local name, value = arg(), arg()
     if name == 'data' then data = value end
   end
   local v = call('HMGET', jobkey(id), 'status', 'created_at', 'data', 'origin')
   if v[1] and v[3] then
     if v[2] == created and v[3] == data then
-      repeated[i] = true
+      j.repeated = true
     elseif v[1] ~= 'finished' and v[1] ~= 'failed' and v[1] ~= 'canceled' and v[1] ~= 'stopped' then
       return redis.error_reply('IDINUSE ' .. id .. ' ' .. v[1])
     else
-      for _, registry in ipairs({'finished', 'failed', 'canceled'}) do
-        call('ZREM', 'rq:' .. registry .. ':' .. (v[4] or ''), id)
+      j.replaces = v[4] or ''
+    end
+  end
+  jobs[i] = j
+  if not j.repeated then place[id] = i end
+end
+-- Nothing is written before all of them are known to be good: a script is not undone.
+local function waits_of(id)
+  if place[id] then return jobs[place[id]].waits end
+  if call('HGET', jobkey(id), 'status') == 'deferred' then return waits_for(id) end
+  return {}
+end
+local named = {}
+for i, j in ipairs(jobs) do
+  if not j.repeated and #j.waits > 0 then
+    for _, other in ipairs(j.waits) do
+      if place[other] and place[other] > i then
+        return find_cycle(j.id, walk_max, waits_of) or redis.error_reply('LATER ' .. j.id .. ' ' .. other)
       end
-      call('DEL', jobkey(id))
+      if not place[other] and call('HEXISTS', jobkey(other), 'data') == 0 then
+        return redis.error_reply('NODEPENDENCY ' .. j.id .. ' ' .. other)
+      end
+      named[other] = (named[other] or 0) + 1
+      if call('SCARD', jobkey(other) .. ':dependents') + named[other] > dependents_max then
+        return redis.error_reply('DEPENDENTS ' .. j.id .. ' ' .. other)
+      end
+    end
+    -- Who waits for this id already waits for it still: it was used before, or its record is gone.
+    if call('EXISTS', jobkey(j.id) .. ':dependents') == 1 then
+      local cycle = find_cycle(j.id, walk_max, waits_of)
+      if cycle then return cycle end
     end
   end
 end
-argi = start
-for i = 1, n do
-  local id, queue, due, front, ttl, created, nfields = arg(), arg(), arg(), arg(), arg(), arg(), tonumber(arg())
-  local fields = {}
-  for f = 1, nfields * 2 do fields[f] = arg() end
+for i, j in ipairs(jobs) do
+  local id = j.id
   receipts[i] = '0-0'
-  if not repeated[i] then
+  if not j.repeated then
+    if j.replaces then
+      for _, registry in ipairs({'finished', 'failed', 'canceled'}) do
+        call('ZREM', 'rq:' .. registry .. ':' .. j.replaces, id)
+      end
+      call('DEL', jobkey(id), 'rq:job::' .. id .. ':dependencies')
+      call('PERSIST', jobkey(id) .. ':dependents')
+    end
+    local fields = {}
+    argi = j.fields
+    for f = 1, j.nfields * 2 do fields[f] = arg() end
     local last = call('XREVRANGE', 'rq:results:' .. id, '+', '-', 'COUNT', 1)
     if last[1] then receipts[i] = last[1][1] end
-    call('HSET', jobkey(id), 'created_at', created, 'simul_client', '1', unpack(fields))
-    if due ~= '' then
-      call('SADD', 'rq:queues', 'rq:queue:' .. queue)
+    call('HSET', jobkey(id), 'created_at', j.created, 'simul_client', '1', unpack(fields))
+    local waits = false
+    for _, other in ipairs(j.waits) do
+      if not is_met(call('HGET', jobkey(other), 'status'), j.tolerant) then waits = true end
+    end
+    if waits then
+      defer(id, j.queue)
+      for _, other in ipairs(j.waits) do
+        call('SADD', 'rq:job::' .. id .. ':dependencies', other)
+        wait_on(id, other)
+      end
+    elseif j.due ~= '' then
+      call('SADD', 'rq:queues', 'rq:queue:' .. j.queue)
       call('HSET', jobkey(id), 'status', 'scheduled')
-      call('ZADD', 'rq:scheduled:' .. queue, due, id)
+      call('ZADD', 'rq:scheduled:' .. j.queue, j.due, id)
     else
-      push(id, queue, front == '1')
+      push(id, j.queue, j.front)
     end
   end
 end
@@ -296,7 +415,7 @@ for _, queue in ipairs(queues) do
         call('HSET', 'simul:running:' .. worker, member, string.format('%016.0f%04d:', now_us, #taken) .. origin)
         call('HSET', jobkey(id), 'status', 'started', 'started_at', iso(now_us), 'last_heartbeat', iso(now_us),
           'worker_name', worker, 'simul_execution', ex)
-        call('PERSIST', jobkey(id))
+        keep_job(id)
         taken[#taken + 1] = {id, ex, origin, call('HGETALL', jobkey(id))}
       end
     end
@@ -335,7 +454,7 @@ for i = 1, n do
       local ttl = seconds_or(call('HGET', jobkey(id), 'result_ttl'), 500)
       if ttl == 0 then
         call('HSET', jobkey(id), 'status', 'finished')
-        release_dependents(id, 'finished')
+        release_dependents(id)
         delete_job(id)
         answers[i] = {'discarded', '', '0'}
       else
@@ -354,7 +473,7 @@ for i = 1, n do
         else
           call('ZADD', 'rq:finished:' .. queue, '+inf', id)
         end
-        release_dependents(id, 'finished')
+        release_dependents(id)
         answers[i] = {'recorded', '', string.format('%d', ttl)}
       end
     end
@@ -592,10 +711,39 @@ for i = 1, nqueues do
         end
       end
     end
-    for _, id in ipairs(call('ZRANGE', 'rq:ready:' .. queue, 0, 99)) do
+    -- Dependencies met, but the worker of RQ that saw it did not come to the second of its two steps.
+    for _, id in ipairs(call('ZRANGE', 'rq:ready:' .. queue, 0, 499)) do
       call('ZREM', 'rq:ready:' .. queue, id)
       local v = call('HMGET', jobkey(id), 'status', 'enqueue_at_front')
       if v[1] == 'ready_to_enqueue' then push(id, queue, v[2] == '1') end
+    end
+    -- Deferred jobs that nobody will release: some each time. Those of the last minute may be half registered by RQ.
+    local looks, some = 1000, call('ZRANDMEMBER', 'rq:deferred:' .. queue, 100, 'WITHSCORES')
+    for i = 1, #some, 2 do
+      local id = some[i]
+      if looks > 0 and tonumber(some[i + 1]) <= now - 60 then
+        local v = call('HMGET', jobkey(id), 'status', 'allow_dependency_failures', 'enqueue_at_front', 'simul_client')
+        local tolerant, others, gone, waits = v[2] == '1', {}, false, false
+        if v[1] == 'deferred' then
+          others = waits_for(id)
+        else
+          call('ZREM', 'rq:deferred:' .. queue, id)  -- its record has expired
+        end
+        for _, other in ipairs(others) do
+          looks = looks - 1
+          local status = call('HGET', jobkey(other), 'status')
+          if not status then gone = true end
+          if not is_met(status, tolerant) then waits = true; break end
+        end
+        if #others > 0 and not waits then
+          if not gone then
+            release({id = id, queue = queue, front = v[3] == '1'})
+          elseif v[4] then
+            -- What it waited for expired or was deleted without having met it. RQ's own jobs stay, as in RQ.
+            cancel_one(id, queue)
+          end
+        end
+      end
     end
     for _, key in ipairs(call('SMEMBERS', 'rq:workers:' .. queue)) do
       if call('EXISTS', key) == 0 then
@@ -609,31 +757,53 @@ return {due_ids, expired, abandoned, next_due}
 )lua";
 
 constexpr std::string_view cancel_text = R"lua(
-local id = arg()
+local id, enqueue_dependents = arg(), arg() == '1'
 local v = call('HMGET', jobkey(id), 'status', 'origin', 'data')
 if not v[3] then return redis.error_reply('NOJOB ' .. id) end
 local status, queue = v[1] or 'created', v[2] or ''
-if status == 'canceled' or status == 'finished' or status == 'failed' or status == 'stopped' then
-  return redis.error_reply('WRONGSTATE ' .. id .. ' ' .. status)
+if status ~= 'canceled' or not enqueue_dependents then
+  if status == 'canceled' or status == 'finished' or status == 'failed' or status == 'stopped' then
+    return redis.error_reply('WRONGSTATE ' .. id .. ' ' .. status)
+  end
+  cancel_one(id, queue)
 end
-call('LREM', 'rq:queue:' .. queue, 1, id)
-call('ZREM', 'rq:scheduled:' .. queue, id)
-call('ZREM', 'rq:deferred:' .. queue, id)
-call('HSET', jobkey(id), 'status', 'canceled')
-call('PERSIST', jobkey(id))
-call('ZADD', 'rq:canceled:' .. queue, now, id)
+if enqueue_dependents then
+  for _, d in ipairs(deferred_on(id)) do
+    call('SREM', 'rq:job::' .. d.id .. ':dependencies', id)
+    call('SREM', jobkey(id) .. ':dependents', d.id)
+    if all_met(d.id, d.tolerant) then release(d) end
+  end
+end
 return 'ok'
 )lua";
 
 constexpr std::string_view requeue_text = R"lua(
-local id = arg()
-local v = call('HMGET', jobkey(id), 'status', 'origin', 'data')
+local id, walk_max = arg(), tonumber(arg())
+local v = call('HMGET', jobkey(id), 'status', 'origin', 'data', 'enqueued_at', 'allow_dependency_failures')
 if not v[3] then return redis.error_reply('NOJOB ' .. id) end
 local status, queue = v[1] or 'created', v[2] or ''
 if status ~= 'failed' and status ~= 'stopped' and status ~= 'canceled' then
   return redis.error_reply('WRONGSTATE ' .. id .. ' ' .. status)
 end
-put_again(id, queue)
+local waits = status == 'canceled' and (v[4] or '') == '' and not all_met(id, v[5] == '1')
+if waits then
+  -- What it waits for may have come to wait for it while it was canceled.
+  local cycle = find_cycle(id, walk_max, function(at)
+    if at == id or call('HGET', jobkey(at), 'status') == 'deferred' then return waits_for(at) end
+    return {}
+  end)
+  if cycle then return cycle end
+end
+if waits then
+  call('ZREM', 'rq:canceled:' .. queue, id)
+  call('HDEL', jobkey(id), 'simul_deaths', 'simul_execution')
+  call('HSET', jobkey(id), 'started_at', '', 'ended_at', '')
+  keep_job(id)
+  defer(id, queue)
+  for _, other in ipairs(waits_for(id)) do wait_on(id, other) end
+else
+  put_again(id, queue)
+end
 return 'ok'
 )lua";
 
@@ -649,6 +819,16 @@ end
 for _, ex in ipairs(call('ZRANGE', 'rq:executions:' .. id, 0, -1)) do call('ZREM', 'rq:wip:' .. queue, id .. ':' .. ex) end
 delete_job(id)
 return 'ok'
+)lua";
+
+constexpr std::string_view dependents_text = R"lua(
+local id, limit = arg(), tonumber(arg())
+local ids = {}
+for _, d in ipairs(call('SMEMBERS', jobkey(id) .. ':dependents')) do
+  if #ids >= limit then break end
+  if call('HGET', jobkey(d), 'status') == 'deferred' then ids[#ids + 1] = d end
+end
+return ids
 )lua";
 
 constexpr std::string_view overview_text = R"lua(
@@ -738,6 +918,7 @@ constexpr std::array<entry, redis_script_count> entries{{{"enqueue", enqueue_tex
                                                          {"cancel", cancel_text},
                                                          {"requeue", requeue_text},
                                                          {"remove", remove_text},
+                                                         {"dependents", dependents_text},
                                                          {"overview", overview_text},
                                                          {"empty", empty_text},
                                                          {"requeue_failed", requeue_failed_text}}};

@@ -13,8 +13,9 @@
 namespace simul::detail {
 
 enum class redis_script {
-    enqueue,            // n, per job: id queue due|'' front ttl|'' created_at nfields (field value)...
-                        //   -> last result ids; error IDINUSE
+    enqueue,            // dependents_max walk_max n, per job: id queue due|'' front created_at tolerant
+                        //   ndependencies dependency... nfields (field value)...
+                        //   -> last result ids; errors IDINUSE, NODEPENDENCY, LATER, CYCLE, DEPENDENTS, WALK
     take,               // worker limit again nqueues queue... nskip skip... execution... (limit of them)
                         //   -> {state, {id, execution, queue, HGETALL}...}
     finish,             // worker n, per outcome: id execution success may_retry value exc started ended
@@ -23,18 +24,19 @@ enum class redis_script {
     register_worker,    // worker lease_s nqueues queue... nfields (field value)... nsimul (field value)...
                         //   -> 'ok'; error NAMETAKEN
     unregister_worker,  // worker -> 'ok'
-    heartbeat,  // worker lease_s rq_records state host overdue_us -> {known, suspended, now, due, peers}
-    recover,    // worker last_heartbeat evidence deaths_max rerun poison abandoned
-                //   -> {recovered, requeued, failed}
-    maintain,   // cleanup abandoned stuck nqueues queue... -> {due ids, expired, abandoned ids, next due}
-    cancel,     // id -> 'ok'; errors NOJOB, WRONGSTATE
-    requeue,    // id -> 'ok'; errors NOJOB, WRONGSTATE
-    remove,     // id -> 'ok'; error NOJOB
-    overview,   // -> {now, suspended (PTTL), queues, workers}
-    empty,      // queue left|'' limit -> {removed, left|''}
+    heartbeat,   // worker lease_s rq_records state host overdue_us -> {known, suspended, now, due, peers}
+    recover,     // worker last_heartbeat evidence deaths_max rerun poison abandoned
+                 //   -> {recovered, requeued, failed}
+    maintain,    // cleanup abandoned stuck nqueues queue... -> {due ids, expired, abandoned ids, next due}
+    cancel,      // id enqueue_dependents -> 'ok'; errors NOJOB, WRONGSTATE
+    requeue,     // id walk_max -> 'ok'; errors NOJOB, WRONGSTATE, CYCLE, WALK
+    remove,      // id -> 'ok'; error NOJOB
+    dependents,  // id limit -> ids
+    overview,    // -> {now, suspended (PTTL), queues, workers}
+    empty,       // queue left|'' limit -> {removed, left|''}
     requeue_failed,  // queue place|'' limit -> {requeued, place|''}
 };
-inline constexpr std::size_t redis_script_count = 15;
+inline constexpr std::size_t redis_script_count = 16;
 
 /// The script's text with the common part in front.
 const std::string& text_of(redis_script s);

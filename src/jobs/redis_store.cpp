@@ -8,6 +8,7 @@
 #include <simul/jobs/payload.hpp>
 #include <simul/loop/timeout.hpp>
 
+#include "jobs/dependencies.hpp"
 #include "jobs/failure_text.hpp"
 #include "jobs/redis_text.hpp"
 #include "jobs/sqlite_engine.hpp"
@@ -59,10 +60,10 @@ const std::string& field(const std::map<std::string, std::string>& fields, const
     return found != fields.end() ? found->second : none;
 }
 
-std::vector<std::string> split(std::string_view text) {
+std::vector<std::string> split(std::string_view text, char between = ',') {
     std::vector<std::string> out;
     while (!text.empty()) {
-        std::size_t end = std::min(text.find(','), text.size());
+        std::size_t end = std::min(text.find(between), text.size());
         out.emplace_back(text.substr(0, end));
         text.remove_prefix(std::min(end + 1, text.size()));
     }
@@ -134,6 +135,14 @@ worker_record worker_from_own(std::string name, const std::map<std::string, std:
                                     doing == "cancel"    ? "canceled"
                                     : doing == "requeue" ? "requeued"
                                                          : doing));
+    }
+    if (auto words = split(rest, ' '); !words.empty()) {
+        const std::string& other = words.back();
+        if (e.code() == "NODEPENDENCY") throw_unknown_dependency(words.front(), other);
+        if (e.code() == "LATER") throw_later_dependency(words.front(), other);
+        if (e.code() == "DEPENDENTS") throw_too_many_dependents(words.front(), other);
+        if (e.code() == "WALK") throw_walk_too_long(words.front());
+        if (e.code() == "CYCLE") throw_dependency_cycle(words);
     }
     if (e.code() == "OOM" || e.code() == "LOADING" || e.code() == "BUSY" || e.code() == "READONLY" ||
         e.code() == "MISCONF" || e.code() == "TRYAGAIN" || e.code() == "CLUSTERDOWN" ||
@@ -209,6 +218,17 @@ std::optional<job_record> job_from_fields(const std::string& id,
     }
     j.at_front = field(f, "enqueue_at_front") == "1";
     j.at_front_on_retry = field(f, "enqueue_at_front_on_retry") == "1";
+    if (const std::string& text = field(f, "dependency_ids"); !text.empty()) {
+        try {
+            value list = json::parse(text);
+            for (const value& v : list) j.depends_on.push_back(v.as_string());
+        } catch (const std::exception&) {  // lenient: what it waits for is in the sets, this only tells it
+            j.depends_on.clear();
+        }
+    } else if (!field(f, "dependency_id").empty()) {
+        j.depends_on.push_back(field(f, "dependency_id"));
+    }
+    j.allow_dependency_failures = field(f, "allow_dependency_failures") == "1";
     j.meta = field(f, "meta");
     j.worker = field(f, "worker_name");
     j.execution = field(f, "simul_execution");
@@ -240,6 +260,14 @@ std::vector<std::pair<std::string, std::string>> fields_of_job(const job_record&
     number("ttl", j.ttl);
     if (!j.meta.empty()) f.emplace_back("meta", j.meta);
     if (j.at_front) f.emplace_back("enqueue_at_front", "1");
+    if (!j.depends_on.empty()) {
+        std::string list;
+        for (const std::string& id : j.depends_on)
+            list += fmt::format("{}\"{}\"", list.empty() ? "" : ", ", id);
+        f.emplace_back("dependency_ids", fmt::format("[{}]", list));
+        f.emplace_back("dependency_id", j.depends_on.front());
+        if (j.allow_dependency_failures) f.emplace_back("allow_dependency_failures", "1");
+    }
     if (j.retries_left > 0) {
         std::string list;
         for (seconds s : j.retry_intervals) list += fmt::format("{}{}", list.empty() ? "" : ", ", s.count());
@@ -324,7 +352,9 @@ task<redis::reply> redis_store::run(redis_script script, arguments args) {
 // ---------------------------------------------------------------------------------------------- for clients
 
 task<std::vector<enqueue_receipt>> redis_store::enqueue(std::vector<job_record> jobs) {
-    arguments args{std::to_string(jobs.size())};
+    check_enqueue(jobs);
+    arguments args{std::to_string(job_dependents_max), std::to_string(dependency_walk_max),
+                   std::to_string(jobs.size())};
     for (const job_record& j : jobs) {
         args.push_back(j.id);
         args.push_back(j.queue);
@@ -332,8 +362,10 @@ task<std::vector<enqueue_receipt>> redis_store::enqueue(std::vector<job_record> 
                            ? std::to_string(std::chrono::floor<seconds>(*j.due_at).time_since_epoch().count())
                            : "");
         args.emplace_back(j.at_front ? "1" : "0");
-        args.push_back(j.ttl ? std::to_string(j.ttl->count()) : "");
         args.push_back(to_iso(j.created_at));
+        args.emplace_back(j.allow_dependency_failures ? "1" : "0");
+        args.push_back(std::to_string(j.depends_on.size()));
+        args.insert(args.end(), j.depends_on.begin(), j.depends_on.end());
         auto fields = fields_of_job(j);
         args.push_back(std::to_string(fields.size()));
         for (auto& [name, value] : fields) {
@@ -396,18 +428,23 @@ task<std::optional<result_record>> redis_store::wait_result(std::string id, std:
     co_return result_from(streams.as_array()[0].as_array()[1].as_array()[0]);
 }
 
-task<void> redis_store::step_on(redis_script script, std::string id, std::string) {
-    arguments args{std::move(id)};
-    co_await run(script, std::move(args));
-}
-task<void> redis_store::cancel(std::string id) {
-    co_await step_on(redis_script::cancel, std::move(id), "canceled");
+task<void> redis_store::cancel(std::string id, bool enqueue_dependents) {
+    arguments args{std::move(id), enqueue_dependents ? "1" : "0"};
+    co_await run(redis_script::cancel, std::move(args));
 }
 task<void> redis_store::requeue(std::string id) {
-    co_await step_on(redis_script::requeue, std::move(id), "requeued");
+    arguments args{std::move(id), std::to_string(dependency_walk_max)};
+    co_await run(redis_script::requeue, std::move(args));
 }
 task<void> redis_store::remove(std::string id) {
-    co_await step_on(redis_script::remove, std::move(id), "removed");
+    arguments args{std::move(id)};
+    co_await run(redis_script::remove, std::move(args));
+}
+
+task<std::vector<std::string>> redis_store::dependents(std::string id, std::size_t limit) {
+    arguments args{std::move(id), std::to_string(limit)};
+    redis::reply r = co_await run(redis_script::dependents, std::move(args));
+    co_return texts(r);
 }
 
 task<queue_piece> redis_store::piece_of(redis_script script, std::string queue, std::string from,

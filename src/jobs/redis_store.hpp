@@ -43,9 +43,10 @@ class redis_store final : public job_store {
     task<std::vector<result_record>> results(std::string id, std::size_t limit) override;
     task<std::optional<result_record>> wait_result(std::string id, std::string after,
                                                    std::chrono::milliseconds wait_max) override;
-    task<void> cancel(std::string id) override;
+    task<void> cancel(std::string id, bool enqueue_dependents) override;
     task<void> requeue(std::string id) override;
     task<void> remove(std::string id) override;
+    task<std::vector<std::string>> dependents(std::string id, std::size_t limit) override;
     task<queue_piece> empty(std::string queue, std::string from, std::size_t limit) override;
     task<queue_piece> requeue_failed(std::string queue, std::string from, std::size_t limit) override;
     task<void> set_suspended(bool on, std::optional<std::chrono::seconds> limit) override;
@@ -67,7 +68,6 @@ class redis_store final : public job_store {
     using arguments = std::vector<std::string>;
 
     task<redis::reply> run(redis_script script, arguments args);
-    task<void> step_on(redis_script script, std::string id, std::string done);
     task<queue_piece> piece_of(redis_script script, std::string queue, std::string from, std::size_t limit);
     task<void> check_server();
     task<void> mark_connections(const std::string& worker);

@@ -2,10 +2,14 @@
 
 #include <simul/jobs/error.hpp>
 
+#include "jobs/dependencies.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
+#include <map>
 #include <utility>
 
 namespace simul::detail {
@@ -67,7 +71,7 @@ constexpr const char* job_columns =
     "expires_at, "
     "timeout, ttl, result_ttl, failure_ttl, retries_left, retry_intervals, at_front, at_front_on_retry, "
     "meta, "
-    "worker, execution, deaths";
+    "worker, execution, deaths, depends_on, allow_dependency_failures";
 
 job_record read_job(const sqlite::statement& s) {
     job_record j;
@@ -94,6 +98,8 @@ job_record read_job(const sqlite::statement& s) {
     j.worker = s.text(20);
     j.execution = s.text(21);
     j.deaths = static_cast<int>(s.integer(22));
+    j.depends_on = split(s.text(23));
+    j.allow_dependency_failures = s.integer(24) != 0;
     return j;
 }
 
@@ -187,12 +193,20 @@ CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 // Version 2. jobs_by_end alone counts the jobs of a queue that have not expired, and lists them from the
 // newest: with 10^6 failed jobs both took long while each row had to be looked at. jobs_due finds the next
-// one of a queue, which each heartbeat asks for, without a look at all that are scheduled.
+// one of a queue, which each heartbeat asks for, without a look at all that are scheduled. And jobs wait for
+// others.
 constexpr const char* to_schema_2 = R"sql(
 DROP INDEX jobs_by_status;
 CREATE INDEX jobs_by_end ON jobs(queue, status, ended_at, expires_at);
 DROP INDEX jobs_due;
 CREATE INDEX jobs_due ON jobs(queue, due_at) WHERE status = 'scheduled';
+ALTER TABLE jobs ADD COLUMN depends_on TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN allow_dependency_failures INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE dependencies(
+    job TEXT NOT NULL,
+    depends_on TEXT NOT NULL,
+    PRIMARY KEY(job, depends_on)) WITHOUT ROWID;
+CREATE INDEX dependents ON dependencies(depends_on, job);
 )sql";
 
 sqlite::database_options database_options_for(const store_options& o) {
@@ -234,6 +248,8 @@ sqlite_engine::sqlite_engine(const std::string& path, const store_options& optio
     if (db_.schema_version() < jobs_schema_version) make_tables();
 }
 
+// Also brings a file of an older version to this one. Programs of that version that have it open go on as
+// long as they run: what is added has defaults.
 void sqlite_engine::make_tables() {
     db_.write([&] {
         const int found = db_.schema_version();
@@ -285,11 +301,114 @@ void sqlite_engine::put_on_queue(const std::string& id, const std::string& queue
     rings_.work = true;
 }
 
+// ----------------------------------------------------------------------------------------- dependencies
+//
+// The table holds what a job still waits for: rows for a job that is deferred, or was canceled while it was.
+// They go when the job goes to its queue, and with its record. The record's depends_on stays as it was said.
+
+std::vector<std::string> sqlite_engine::waits_for(const std::string& id) {
+    std::vector<std::string> ids;
+    auto s = db_.prepare("SELECT depends_on FROM dependencies WHERE job = ?");
+    s.bind_all(id);
+    while (s.step()) ids.push_back(s.text(0));
+    return ids;
+}
+
+// For a step that has to reach all of them.
+constexpr std::size_t no_limit = std::numeric_limits<std::int64_t>::max();
+
+// In the order in which they were enqueued.
+std::vector<std::string> sqlite_engine::waiting_for(const std::string& id, std::size_t limit) {
+    std::vector<std::string> ids;
+    auto s = db_.prepare(
+        "SELECT jobs.id FROM dependencies JOIN jobs ON jobs.id = dependencies.job "
+        "WHERE dependencies.depends_on = ? AND jobs.status = 'deferred' ORDER BY jobs.number LIMIT ?");
+    s.bind_all(id, static_cast<std::int64_t>(limit));
+    while (s.step()) ids.push_back(s.text(0));
+    return ids;
+}
+
+// True if job `id` waits for nothing any more: see dependencies.hpp for what counts as met.
+bool sqlite_engine::all_met(const std::string& id) {
+    auto s = db_.prepare(
+        "SELECT 1 FROM dependencies JOIN jobs ON jobs.id = dependencies.depends_on "
+        "WHERE dependencies.job = ? AND jobs.status <> 'finished' AND NOT (jobs.status = 'failed' AND "
+        "(SELECT allow_dependency_failures FROM jobs WHERE id = dependencies.job)) LIMIT 1");
+    s.bind_all(id);
+    return !s.step();
+}
+
+void sqlite_engine::release(const std::string& id, wall_time at) {
+    auto job = read_record(id);
+    put_on_queue(id, job->queue, job->at_front, at);
+    db_.run("DELETE FROM dependencies WHERE job = ?", id);
+}
+
+// Job `id` has ended as its record says: those that waited for nothing else go to their queues.
+void sqlite_engine::release_dependents(const std::string& id, wall_time at) {
+    for (const std::string& dependent : waiting_for(id, no_limit))
+        if (all_met(dependent)) release(dependent, at);
+}
+
+void sqlite_engine::check_dependencies_of(const std::vector<job_record>& jobs,
+                                          const std::vector<bool>& repeated, wall_time at) {
+    std::map<std::string, std::size_t> fresh;  // the place in `jobs`
+    std::map<std::string, std::size_t> named;  // how often as a dependency
+    for (std::size_t i = 0; i < jobs.size(); ++i)
+        if (!repeated[i]) fresh[jobs[i].id] = i;
+    auto waits = [&](const std::string& id) {
+        auto j = fresh.find(id);
+        return j != fresh.end() ? jobs[j->second].depends_on : waits_for(id);
+    };
+    auto refuse_cycle = [&](const std::string& id) {
+        auto way = find_dependency_cycle(id, waits);
+        if (!way.empty()) throw_dependency_cycle(way);
+    };
+    auto has_row = [&](const char* sql, const auto&... args) {
+        auto s = db_.prepare(sql);
+        s.bind_all(args...);
+        return s.step();
+    };
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+        if (repeated[i] || jobs[i].depends_on.empty()) continue;
+        const std::string& id = jobs[i].id;
+        for (const std::string& dependency : jobs[i].depends_on) {
+            auto other = fresh.find(dependency);
+            if (other != fresh.end() && other->second > i) {
+                refuse_cycle(id);
+                throw_later_dependency(id, dependency);
+            }
+            if (other == fresh.end() &&
+                !has_row("SELECT 1 FROM jobs WHERE id = ? AND (expires_at IS NULL OR expires_at > ?)",
+                         dependency, micros(at)))
+                throw_unknown_dependency(id, dependency);
+            if (const std::size_t here = ++named[dependency];
+                here > job_dependents_max ||
+                has_row("SELECT 1 FROM dependencies WHERE depends_on = ? LIMIT 1 OFFSET ?", dependency,
+                        static_cast<std::int64_t>(job_dependents_max - here)))
+                throw_too_many_dependents(id, dependency);
+        }
+        // Who waits for this id already waits for it still: it was used before, or its record is gone.
+        if (has_row("SELECT 1 FROM dependencies WHERE depends_on = ? LIMIT 1", id)) refuse_cycle(id);
+    }
+}
+
 void sqlite_engine::insert(const job_record& job, wall_time at) {
     bool later = job.due_at.has_value();
+    bool waits = false;
+    if (!job.depends_on.empty()) {
+        for (const std::string& dependency : job.depends_on) {
+            const auto other = read_record(dependency);
+            if (other && !is_met(other->status, job.allow_dependency_failures)) waits = true;
+        }
+        if (waits)
+            for (const std::string& dependency : job.depends_on)
+                db_.run("INSERT INTO dependencies(job, depends_on) VALUES(?, ?) ON CONFLICT DO NOTHING",
+                        job.id, dependency);
+    }
     std::optional<std::int64_t> position;
     std::optional<std::int64_t> enqueued;
-    if (later) {
+    if (later || waits) {
         db_.run("INSERT INTO queues(name, head, tail) VALUES(?, 0, 0) ON CONFLICT DO NOTHING", job.queue);
     } else {
         position = next_position(job.queue, job.at_front);
@@ -297,53 +416,61 @@ void sqlite_engine::insert(const job_record& job, wall_time at) {
         rings_.work = true;
     }
     std::optional<std::int64_t> expires;
-    if (job.ttl && !later) expires = expiry(at, *job.ttl);
+    if (job.ttl && !later && !waits) expires = expiry(at, *job.ttl);
     db_.run(
         "INSERT INTO jobs(id, queue, status, position, data, description, created_at, enqueued_at, due_at, "
         "expires_at, timeout, ttl, result_ttl, failure_ttl, retries_left, retry_intervals, at_front, "
-        "at_front_on_retry, meta, worker, execution, deaths) "
-        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,'','',0)",
-        job.id, job.queue, later ? "scheduled" : "queued", position, bytes{job.data}, job.description,
-        micros(job.created_at), enqueued, micros(job.due_at), expires, job.timeout.count(), count(job.ttl),
-        count(job.result_ttl), count(job.failure_ttl), job.retries_left, join_numbers(job.retry_intervals),
-        job.at_front, job.at_front_on_retry, bytes{job.meta});
+        "at_front_on_retry, meta, worker, execution, deaths, depends_on, allow_dependency_failures) "
+        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,'','',0,?,?)",
+        job.id, job.queue,
+        later   ? "scheduled"
+        : waits ? "deferred"
+                : "queued",
+        position, bytes{job.data}, job.description, micros(job.created_at), enqueued, micros(job.due_at),
+        expires, job.timeout.count(), count(job.ttl), count(job.result_ttl), count(job.failure_ttl),
+        job.retries_left, join_numbers(job.retry_intervals), job.at_front, job.at_front_on_retry,
+        bytes{job.meta}, join(job.depends_on), job.allow_dependency_failures);
 }
 
 std::vector<enqueue_receipt> sqlite_engine::enqueue(const std::vector<job_record>& jobs) {
+    check_enqueue(jobs);
     return db_.write([&] {
         std::vector<enqueue_receipt> receipts;
         wall_time at = now();
-        for (const job_record& job : jobs) {
+        std::vector<bool> repeated(jobs.size(), false);
+        std::vector<bool> replace(jobs.size(), false);
+        for (std::size_t i = 0; i < jobs.size(); ++i) {
+            const job_record& job = jobs[i];
+            auto s = db_.prepare("SELECT status, created_at, data, expires_at FROM jobs WHERE id = ?");
+            s.bind_all(job.id);
+            if (!s.step()) continue;
+            auto status = job_status_from(s.text(0)).value_or(job_status::created);
+            bool gone = !s.is_null(3) && s.integer(3) <= micros(at);
+            repeated[i] = s.integer(1) == micros(job.created_at) && s.text(2) == job.data;
+            bool ended = status == job_status::finished || status == job_status::failed ||
+                         status == job_status::canceled || status == job_status::stopped;
+            if (!repeated[i] && !ended && !gone)
+                throw_job_error(job_errc::id_in_use,
+                                fmt::format("job {} is {}; choose another id, or cancel it first", job.id,
+                                            to_string(status)));
+            replace[i] = !repeated[i];
+        }
+        check_dependencies_of(jobs, repeated, at);
+        for (std::size_t i = 0; i < jobs.size(); ++i) {
+            const job_record& job = jobs[i];
+            // Where the answer to the first call was lost, its results may already be there, and count.
             std::string last = "0";
-            {
-                auto s = db_.prepare("SELECT coalesce(max(number), 0) FROM results WHERE job = ?");
-                s.bind_all(job.id);
-                if (s.step()) last = std::to_string(s.integer(0));
-            }
-            bool repeated = false;
-            bool replace = false;
-            {
-                auto s = db_.prepare("SELECT status, created_at, data, expires_at FROM jobs WHERE id = ?");
-                s.bind_all(job.id);
-                if (s.step()) {
-                    auto status = job_status_from(s.text(0)).value_or(job_status::created);
-                    bool gone = !s.is_null(3) && s.integer(3) <= micros(at);
-                    repeated = s.integer(1) == micros(job.created_at) && s.text(2) == job.data;
-                    bool ended = status == job_status::finished || status == job_status::failed ||
-                                 status == job_status::canceled || status == job_status::stopped;
-                    if (!repeated && !ended && !gone)
-                        throw_job_error(job_errc::id_in_use,
-                                        fmt::format("job {} is {}; choose another id, or cancel it first",
-                                                    job.id, to_string(status)));
-                    replace = !repeated;
+            if (!repeated[i]) {
+                {
+                    auto s = db_.prepare("SELECT coalesce(max(number), 0) FROM results WHERE job = ?");
+                    s.bind_all(job.id);
+                    if (s.step()) last = std::to_string(s.integer(0));
                 }
-            }
-            if (!repeated) {
-                if (replace) db_.run("DELETE FROM jobs WHERE id = ?", job.id);
+                if (replace[i]) {
+                    db_.run("DELETE FROM jobs WHERE id = ?", job.id);
+                    db_.run("DELETE FROM dependencies WHERE job = ?", job.id);
+                }
                 insert(job, at);
-            } else {
-                // The first call was lost on its way back; its results may already be there, and count.
-                last = "0";
             }
             receipts.push_back({job.id, last});
         }
@@ -355,6 +482,14 @@ std::optional<job_record> sqlite_engine::fetch(const std::string& id) {
     auto s = db_.prepare(fmt::format(
         "SELECT {} FROM jobs WHERE id = ? AND (expires_at IS NULL OR expires_at > ?)", job_columns));
     s.bind_all(id, micros(now()));
+    if (!s.step()) return std::nullopt;
+    return read_job(s);
+}
+
+// Also one whose time is over, but which maintain() has not removed yet.
+std::optional<job_record> sqlite_engine::read_record(const std::string& id) {
+    auto s = db_.prepare(fmt::format("SELECT {} FROM jobs WHERE id = ?", job_columns));
+    s.bind_all(id);
     if (!s.step()) return std::nullopt;
     return read_job(s);
 }
@@ -392,26 +527,38 @@ namespace {
 }
 }  // namespace
 
-void sqlite_engine::cancel(const std::string& id) {
+void sqlite_engine::cancel_one(const job_record& job, wall_time at) {
+    db_.run(
+        "UPDATE jobs SET status = 'canceled', position = NULL, due_at = NULL, ended_at = ?, expires_at = "
+        "? WHERE id = ?",
+        micros(at), expiry(at, job.failure_ttl.value_or(default_failure_ttl)), job.id);
+    rings_.results = true;
+}
+
+void sqlite_engine::cancel(const std::string& id, bool enqueue_dependents) {
     db_.write([&] {
         auto job = fetch(id);
         if (!job) no_such_job(id);
+        wall_time at = now();
         switch (job->status) {
             case job_status::created:
             case job_status::queued:
             case job_status::started:
             case job_status::deferred:
             case job_status::scheduled:
+                cancel_one(*job, at);
                 break;
+            case job_status::canceled:
+                if (enqueue_dependents) break;
+                [[fallthrough]];
             default:
                 wrong_state(*job, "canceled");
         }
-        wall_time at = now();
-        db_.run(
-            "UPDATE jobs SET status = 'canceled', position = NULL, due_at = NULL, ended_at = ?, expires_at = "
-            "? WHERE id = ?",
-            micros(at), expiry(at, job->failure_ttl.value_or(default_failure_ttl)), id);
-        rings_.results = true;
+        if (!enqueue_dependents) return;
+        for (const std::string& dependent : waiting_for(id, no_limit)) {
+            db_.run("DELETE FROM dependencies WHERE job = ? AND depends_on = ?", dependent, id);
+            if (all_met(dependent)) release(dependent, at);
+        }
     });
 }
 
@@ -422,13 +569,23 @@ void sqlite_engine::requeue(const std::string& id) {
         if (job->status != job_status::failed && job->status != job_status::stopped &&
             job->status != job_status::canceled)
             wrong_state(*job, "requeued");
-        put_again(id, job->queue, now());
+        if (all_met(id)) {
+            put_again(id, job->queue, now());
+            db_.run("DELETE FROM dependencies WHERE job = ?", id);
+        } else {
+            start_anew(id);
+            db_.run("UPDATE jobs SET status = 'deferred' WHERE id = ?", id);
+        }
     });
 }
 
-void sqlite_engine::put_again(const std::string& id, const std::string& queue, wall_time at) {
+void sqlite_engine::start_anew(const std::string& id) {
     db_.run("UPDATE jobs SET started_at = NULL, ended_at = NULL, expires_at = NULL, deaths = 0 WHERE id = ?",
             id);
+}
+
+void sqlite_engine::put_again(const std::string& id, const std::string& queue, wall_time at) {
+    start_anew(id);
     put_on_queue(id, queue, false, at);
 }
 
@@ -454,7 +611,7 @@ queue_piece sqlite_engine::empty(const std::string& queue, const std::string& fr
             while (s.step()) ids.emplace_back(s.text(0), !s.is_null(1) && s.integer(1) <= micros(at));
         }
         for (auto& [id, expired] : ids) {
-            erase(id);
+            erase(id, at);
             if (!expired) ++piece.done;
         }
         if (!ids.empty() && ids.size() == limit) piece.next = std::to_string(last);
@@ -493,8 +650,18 @@ queue_piece sqlite_engine::requeue_failed(const std::string& queue, const std::s
     });
 }
 
-void sqlite_engine::erase(const std::string& id) {
+// The record goes; whoever still waits for it would wait for ever, and is canceled.
+void sqlite_engine::erase(const std::string& id, wall_time at) {
+    std::vector<std::string> waiting = waiting_for(id, no_limit);
+    if (!waiting.empty()) {
+        const auto job = read_record(id);
+        for (const std::string& other : waiting) {
+            const auto dependent = read_record(other);
+            if (!is_met(job->status, dependent->allow_dependency_failures)) cancel_one(*dependent, at);
+        }
+    }
     db_.run("DELETE FROM jobs WHERE id = ?", id);
+    db_.run("DELETE FROM dependencies WHERE job = ?", id);
     db_.run("DELETE FROM results WHERE job = ?", id);
     rings_.results = true;
 }
@@ -502,8 +669,12 @@ void sqlite_engine::erase(const std::string& id) {
 void sqlite_engine::remove(const std::string& id) {
     db_.write([&] {
         if (!fetch(id)) no_such_job(id);
-        erase(id);
+        erase(id, now());
     });
+}
+
+std::vector<std::string> sqlite_engine::dependents(const std::string& id, std::size_t limit) {
+    return waiting_for(id, limit);
 }
 
 void sqlite_engine::set_suspended(bool on, std::optional<seconds> limit) {
@@ -809,12 +980,15 @@ finish_answer sqlite_engine::fail(const job_record& job, const execution_outcome
     }
     seconds ttl = job.failure_ttl.value_or(default_failure_ttl);
     if (ttl == seconds(0)) {
-        erase(job.id);
+        db_.run("UPDATE jobs SET status = 'failed' WHERE id = ?", job.id);
+        release_dependents(job.id, at);
+        erase(job.id, at);
         return {finish_kind::discarded, {}, ttl};
     }
     db_.run("UPDATE jobs SET status = 'failed', ended_at = ?, execution = '', expires_at = ? WHERE id = ?",
             micros(o.ended_at), expiry(at, ttl), job.id);
     add_result(job.id, result_type::failed, worker, o.execution, "", o.error, o.started_at, o.ended_at, at);
+    release_dependents(job.id, at);
     return {finish_kind::recorded, {}, ttl};
 }
 
@@ -841,13 +1015,16 @@ finish_answer sqlite_engine::finish_one(const std::string& worker, const executi
     if (!o.success) return fail(*job, o, worker, at);
     seconds ttl = job->result_ttl.value_or(default_result_ttl);
     if (ttl == seconds(0)) {
-        erase(job->id);
+        db_.run("UPDATE jobs SET status = 'finished' WHERE id = ?", job->id);
+        release_dependents(job->id, at);
+        erase(job->id, at);
         return {finish_kind::discarded, {}, ttl};
     }
     db_.run("UPDATE jobs SET status = 'finished', ended_at = ?, execution = '', expires_at = ? WHERE id = ?",
             micros(o.ended_at), expiry(at, ttl), job->id);
     add_result(job->id, result_type::successful, worker, o.execution, o.return_value, "", o.started_at,
                o.ended_at, at);
+    release_dependents(job->id, at);
     return {finish_kind::recorded, {}, ttl};
 }
 
@@ -964,7 +1141,7 @@ maintain_answer sqlite_engine::maintain(const std::vector<std::string>& queues) 
             s.bind_all(micros(at), batch);
             while (s.step()) expired.push_back(s.text(0));
         }
-        for (const std::string& id : expired) erase(id);
+        for (const std::string& id : expired) erase(id, at);
         answer.expired = expired.size();
     });
     answer.next_due = next_due(queues);

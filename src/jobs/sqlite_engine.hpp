@@ -30,9 +30,10 @@ class sqlite_engine {
     std::optional<job_record> fetch(const std::string& id);
     std::vector<result_record> results(const std::string& id, std::size_t limit);
     std::optional<result_record> result_after(const std::string& id, const std::string& after);
-    void cancel(const std::string& id);
+    void cancel(const std::string& id, bool enqueue_dependents);
     void requeue(const std::string& id);
     void remove(const std::string& id);
+    std::vector<std::string> dependents(const std::string& id, std::size_t limit);
     queue_piece empty(const std::string& queue, const std::string& from, std::size_t limit);
     queue_piece requeue_failed(const std::string& queue, const std::string& from, std::size_t limit);
     void set_suspended(bool on, std::optional<std::chrono::seconds> limit);
@@ -56,6 +57,8 @@ class sqlite_engine {
   private:
     wall_time now() const;
     void make_tables();
+    std::optional<job_record> read_record(const std::string& id);
+    void start_anew(const std::string& id);
     void put_again(const std::string& id, const std::string& queue, wall_time at);
     /// The row of `suspended`, if it holds: empty for one without an end.
     std::optional<std::optional<wall_time>> suspension();
@@ -66,7 +69,15 @@ class sqlite_engine {
     void add_result(const std::string& id, result_type type, const std::string& worker,
                     const std::string& execution, const std::string& value, const std::string& error,
                     std::optional<wall_time> started, std::optional<wall_time> ended, wall_time at);
-    void erase(const std::string& id);
+    void cancel_one(const job_record& job, wall_time at);
+    void erase(const std::string& id, wall_time at);
+    std::vector<std::string> waits_for(const std::string& id);
+    std::vector<std::string> waiting_for(const std::string& id, std::size_t limit);
+    bool all_met(const std::string& id);
+    void check_dependencies_of(const std::vector<job_record>& jobs, const std::vector<bool>& repeated,
+                               wall_time at);
+    void release(const std::string& id, wall_time at);
+    void release_dependents(const std::string& id, wall_time at);
     finish_answer finish_one(const std::string& worker, const execution_outcome& outcome, wall_time at);
     finish_answer fail(const job_record& job, const execution_outcome& outcome, const std::string& worker,
                        wall_time at);

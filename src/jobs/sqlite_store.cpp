@@ -65,14 +65,17 @@ task<std::optional<result_record>> sqlite_store::wait_result(std::string id, std
     }
 }
 
-task<void> sqlite_store::cancel(std::string id) {
-    co_await step([id](sqlite_engine& e) { e.cancel(id); });
+task<void> sqlite_store::cancel(std::string id, bool enqueue_dependents) {
+    co_await step([id, enqueue_dependents](sqlite_engine& e) { e.cancel(id, enqueue_dependents); });
 }
 task<void> sqlite_store::requeue(std::string id) {
     co_await step([id](sqlite_engine& e) { e.requeue(id); });
 }
 task<void> sqlite_store::remove(std::string id) {
     co_await step([id](sqlite_engine& e) { e.remove(id); });
+}
+task<std::vector<std::string>> sqlite_store::dependents(std::string id, std::size_t limit) {
+    co_return co_await step([id, limit](sqlite_engine& e) { return e.dependents(id, limit); });
 }
 task<queue_piece> sqlite_store::empty(std::string queue, std::string from, std::size_t limit) {
     co_return co_await step([queue, from, limit](sqlite_engine& e) { return e.empty(queue, from, limit); });

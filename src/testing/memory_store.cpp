@@ -3,6 +3,8 @@
 #include <simul/loop/timeout.hpp>
 #include <simul/testing/memory_store.hpp>
 
+#include "jobs/dependencies.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +12,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 #include <tuple>
 #include <vector>
 
@@ -26,6 +29,8 @@ struct shared_jobs {
     std::map<std::string, job_record> jobs;
     std::map<std::string, std::deque<std::string>> queues;
     std::map<std::string, std::vector<result_record>> results;
+    /// What jobs wait for: an entry for each that is deferred, or was canceled while it was.
+    std::map<std::string, std::vector<std::string>> waits_for;
     std::map<std::string, worker_record> workers;
     std::vector<std::shared_ptr<promise<void>>> waiting;
     std::uint64_t last_result = 0;
@@ -47,6 +52,7 @@ class memory_store final : public job_store {
     }
 
     task<std::vector<enqueue_receipt>> enqueue(std::vector<job_record> jobs) override {
+        detail::check_enqueue(jobs);
         step now(*this);
         std::vector<enqueue_receipt> receipts;
         for (const job_record& j : jobs) {
@@ -56,6 +62,7 @@ class memory_store final : public job_store {
                                 fmt::format("job {} is {}; choose another id, or cancel it first", j.id,
                                             to_string(old->status)));
         }
+        check_dependencies_of(jobs);
         for (job_record& j : jobs) {
             const job_record* old = find(j.id);
             auto& results = all_->results[j.id];
@@ -66,10 +73,15 @@ class memory_store final : public job_store {
             receipts.push_back({j.id, results.empty() ? "0" : results.back().id});
             job_record& kept = all_->jobs[j.id] = j;
             all_->queues[j.queue];
-            if (j.due_at)
+            all_->waits_for.erase(j.id);
+            if (j.due_at) {
                 kept.status = job_status::scheduled;
-            else
+            } else if (!all_met(j.depends_on, j.allow_dependency_failures)) {
+                kept.status = job_status::deferred;
+                all_->waits_for[j.id] = j.depends_on;
+            } else {
                 push(kept, kept.at_front, now.time);
+            }
         }
         co_return receipts;
     }
@@ -107,29 +119,43 @@ class memory_store final : public job_store {
             co_await move_on_after(give_up - t, news.get());
         }
     }
-    task<void> cancel(std::string id) override {
+    task<void> cancel(std::string id, bool enqueue_dependents) override {
         step now(*this);
         job_record& j = need(id);
-        if (ended(j)) wrong_state(j, "canceled");
-        unqueue(j);
-        j.status = job_status::canceled;
-        j.ended_at = now.time;
-        j.due_at.reset();
-        keep(j, j.failure_ttl.value_or(default_failure_ttl), now.time);
+        if (ended(j) && !(enqueue_dependents && j.status == job_status::canceled)) wrong_state(j, "canceled");
+        if (!ended(j)) cancel_one(j, now.time);
+        if (enqueue_dependents) {
+            for (job_record* d : waiting_for(id)) {
+                std::erase(all_->waits_for[d->id], id);
+                if (all_met(all_->waits_for[d->id], d->allow_dependency_failures))
+                    push(*d, d->at_front, now.time);
+            }
+        }
         co_return;
     }
     task<void> requeue(std::string id) override {
         step now(*this);
         job_record& j = need(id);
         if (!ended(j) || j.status == job_status::finished) wrong_state(j, "requeued");
-        put_again(j, now.time);
+        auto waits = all_->waits_for.find(id);
+        if (waits != all_->waits_for.end() && !all_met(waits->second, j.allow_dependency_failures))
+            defer_again(j);
+        else
+            put_again(j, now.time);
         co_return;
     }
     task<void> remove(std::string id) override {
         step now(*this);
         unqueue(need(id));
-        erase(id);
+        erase(id, now.time);
         co_return;
+    }
+    task<std::vector<std::string>> dependents(std::string id, std::size_t limit) override {
+        step now(*this);
+        std::vector<std::string> ids;
+        for (job_record* d : waiting_for(id))
+            if (ids.size() < limit) ids.push_back(d->id);
+        co_return ids;
     }
     task<queue_piece> empty(std::string queue, std::string from, std::size_t limit) override {
         step now(*this);
@@ -140,7 +166,7 @@ class memory_store final : public job_store {
         for (std::size_t i = 0; i < limit; ++i) {
             if (find(ids[i]) != nullptr) ++piece.done;  // else its ttl is over
             unqueue(all_->jobs[ids[i]]);
-            erase(ids[i]);
+            erase(ids[i], now.time);
         }
         left -= limit;
         if (left > 0 && ids.size() > limit) piece.next = std::to_string(left);
@@ -384,8 +410,9 @@ class memory_store final : public job_store {
         for (auto& [id, j] : all_->jobs)
             if (j.expires_at && *j.expires_at <= now.time) expired.push_back(id);
         for (const std::string& id : expired) {
+            if (all_->jobs.find(id) == all_->jobs.end()) continue;
             unqueue(all_->jobs[id]);
-            erase(id);
+            erase(id, now.time);
         }
         a.expired = expired.size();
         a.next_due = first_due(queues);
@@ -469,25 +496,105 @@ class memory_store final : public job_store {
         j.due_at.reset();
         j.worker.clear();
         j.execution.clear();
+        all_->waits_for.erase(j.id);
         auto& ids = all_->queues[j.queue];
         ids.insert(front ? ids.begin() : ids.end(), j.id);
         changed_ = true;
     }
-    void put_again(job_record& j, wall_time at) {
+    static void start_anew(job_record& j) {
         j.started_at.reset();
         j.ended_at.reset();
         j.expires_at.reset();
         j.deaths = 0;
+    }
+    void put_again(job_record& j, wall_time at) {
+        start_anew(j);
         push(j, false, at);
+    }
+    static void defer_again(job_record& j) {
+        start_anew(j);
+        j.status = job_status::deferred;
     }
     bool suspended(wall_time at) const {
         return all_->suspended && (!all_->suspended_until || at < *all_->suspended_until);
     }
     void unqueue(const job_record& j) { std::erase(all_->queues[j.queue], j.id); }
-    void erase(const std::string& id) {
+    void cancel_one(job_record& j, wall_time at) {
+        unqueue(j);
+        j.status = job_status::canceled;
+        j.ended_at = at;
+        j.due_at.reset();
+        keep(j, j.failure_ttl.value_or(default_failure_ttl), at);
+    }
+    /// The record goes; whoever still waits for it would wait for ever, and is canceled.
+    void erase(const std::string& id, wall_time at) {
+        const job_status status = all_->jobs.at(id).status;
+        for (job_record* d : waiting_for(id))
+            if (!detail::is_met(status, d->allow_dependency_failures)) cancel_one(*d, at);
         all_->jobs.erase(id);
         all_->results.erase(id);
+        all_->waits_for.erase(id);
         changed_ = true;
+    }
+    /// The deferred jobs that wait for `id`, in the order in which they were made.
+    std::vector<job_record*> waiting_for(const std::string& id) {
+        std::vector<job_record*> found;
+        for (auto& [waiting, ids] : all_->waits_for) {
+            auto j = all_->jobs.find(waiting);
+            if (j != all_->jobs.end() && j->second.status == job_status::deferred && one_of(ids, id))
+                found.push_back(&j->second);
+        }
+        std::sort(found.begin(), found.end(), [](const job_record* a, const job_record* b) {
+            return std::pair(a->created_at, a->id) < std::pair(b->created_at, b->id);
+        });
+        return found;
+    }
+    bool all_met(const std::vector<std::string>& ids, bool allow_failures) {
+        return std::all_of(ids.begin(), ids.end(), [&](const std::string& id) {
+            auto j = all_->jobs.find(id);
+            return j == all_->jobs.end() || detail::is_met(j->second.status, allow_failures);
+        });
+    }
+    /// Job `id` has ended as its record says: those that waited for nothing else go to their queues.
+    void release_dependents(const std::string& id, wall_time at) {
+        for (job_record* d : waiting_for(id))
+            if (all_met(all_->waits_for[d->id], d->allow_dependency_failures)) push(*d, d->at_front, at);
+    }
+    void check_dependencies_of(const std::vector<job_record>& jobs) {
+        std::map<std::string, const job_record*> fresh;  // without what a repeated call finds there already
+        for (const job_record& j : jobs) {
+            const job_record* old = find(j.id);
+            if (old == nullptr || !same_call(*old, j)) fresh[j.id] = &j;
+        }
+        auto waits_for = [&](const std::string& id) {
+            if (auto j = fresh.find(id); j != fresh.end()) return j->second->depends_on;
+            if (auto w = all_->waits_for.find(id); w != all_->waits_for.end()) return w->second;
+            return std::vector<std::string>();
+        };
+        std::set<std::string> before;
+        std::map<std::string, std::size_t> named;
+        for (const job_record& j : jobs) {
+            if (fresh.find(j.id) != fresh.end()) {
+                for (const std::string& dependency : j.depends_on) {
+                    if (waiting_for(dependency).size() + ++named[dependency] > job_dependents_max)
+                        detail::throw_too_many_dependents(j.id, dependency);
+                    const bool came = before.find(dependency) != before.end();
+                    const bool later = fresh.find(dependency) != fresh.end() && !came;
+                    if (!later && (came || find(dependency) != nullptr)) continue;
+                    auto way = detail::find_dependency_cycle(j.id, waits_for);
+                    if (!way.empty()) detail::throw_dependency_cycle(way);
+                    if (later) detail::throw_later_dependency(j.id, dependency);
+                    detail::throw_unknown_dependency(j.id, dependency);
+                }
+                const bool waited_for = std::any_of(all_->waits_for.begin(), all_->waits_for.end(),
+                                                    [&](auto& w) { return one_of(w.second, j.id); });
+                if (!j.depends_on.empty() && waited_for) {
+                    auto way = detail::find_dependency_cycle(j.id, waits_for);
+                    if (!way.empty()) detail::throw_dependency_cycle(way);
+                }
+            }
+            before.insert(j.id);
+        }
     }
     void keep(job_record& j, seconds ttl, wall_time at) {
         j.expires_at.reset();
@@ -505,7 +612,9 @@ class memory_store final : public job_store {
     finish_answer end(job_record& j, job_status status, result_type type, seconds ttl,
                       const execution_outcome& o, wall_time at) {
         if (ttl == seconds(0)) {
-            erase(std::string(j.id));
+            j.status = status;
+            release_dependents(j.id, at);
+            erase(std::string(j.id), at);
             return {finish_kind::discarded, {}, ttl};
         }
         auto& list = all_->results[j.id];
@@ -516,6 +625,7 @@ class memory_store final : public job_store {
         j.ended_at = o.ended_at;
         j.execution.clear();
         keep(j, ttl, at);
+        release_dependents(j.id, at);
         return {finish_kind::recorded, {}, ttl};
     }
     finish_answer fail(job_record& j, const execution_outcome& o, wall_time at) {

@@ -178,15 +178,20 @@ inline std::vector<std::string> split_words(const std::string& cell) {
 /// What RQ's workers leave behind is no state that these steps make: tested with RQ itself (rq_interop_test).
 inline constexpr std::string_view step_of_rq = "recover, enqueued by an RQ client";
 
-inline const std::array<std::string, 7> table_states{"–",        "queued", "scheduled", "started",
-                                                     "finished", "failed", "canceled"};
+inline const std::array<std::string, 8> table_states{"–",       "queued",   "scheduled", "deferred",
+                                                     "started", "finished", "failed",    "canceled"};
+
+/// One of the steps on a job that was deferred when it was canceled; in other states it is not tried.
+inline constexpr std::string_view requeue_deferred = "requeue, deferred when it was canceled";
 
 /// The rows of the document that hold for a store, one for each state that a row names.
 inline std::set<transition> documented_transitions(bool on_redis) {
     std::ifstream in(SIMUL_TEST_DATA "/../../docs/job_states.md");
     std::set<transition> table;
+    bool is_table = false;
     for (std::string line; std::getline(in, line);) {
-        if (!line.starts_with("| ") || line.starts_with("| from ")) continue;
+        if (line.starts_with("## ")) is_table = line == "## Transitions";
+        if (!is_table || !line.starts_with("| ") || line.starts_with("| from ")) continue;
         std::vector<std::string> cells;
         for (std::size_t at = 2; at < line.size();) {
             const std::size_t end = std::min(line.find(" | ", at), line.size());
@@ -215,6 +220,9 @@ inline std::set<transition> documented_transitions(bool on_redis) {
 /// One job, in one state, and one step that is tried on it.
 struct try_of_step {
     std::string id, queue, worker, watcher;
+    /// What a deferred job waits for, on a queue of its own.
+    std::string parent() const { return id + "-parent"; }
+    std::string parent_queue() const { return queue + "-parent"; }
     job_record job;             // as it was enqueued
     execution_outcome outcome;  // of its run, or of one that never was
     std::string step;
@@ -244,8 +252,12 @@ inline task<void> bring_to(job_store& s, try_of_step& t, std::string state) {
     if (state == "–") co_return;
     t.job = record_for(t);
     if (state == "scheduled") t.job.due_at = in_a_while();
+    if (state == "deferred" || (state == "canceled" && t.step == requeue_deferred)) {
+        co_await put(s, new_job(t.parent(), t.parent_queue()));
+        t.job.depends_on = {t.parent()};
+    }
     co_await put(s, t.job);
-    if (state == "queued" || state == "scheduled") co_return;
+    if (state == "queued" || state == "scheduled" || state == "deferred") co_return;
     if (state == "canceled") {
         co_await s.cancel(t.id);
         co_return;
@@ -289,6 +301,22 @@ task<void> make_step(Fixture& fixture, job_store& s, try_of_step& t) {
         other.data = "another call";
         if (step != "enqueue") other.due_at = in_a_while() + seconds(5);
         co_await put(s, std::move(other));
+    } else if (step == "enqueue, waiting for another") {
+        job_record other = record_for(t);
+        other.data = "another call";
+        other.depends_on = {t.parent()};
+        // A new record of the same kind where the job depends on it already.
+        if (!t.job.depends_on.empty()) other.depends_on[0] += "2";
+        co_await put(s, new_job(other.depends_on[0], t.parent_queue()));
+        co_await put(s, std::move(other));
+    } else if (step == "its dependencies end") {
+        const std::vector<std::string> theirs{t.parent_queue()};
+        auto taken = co_await take(s, t.worker, 1, theirs);
+        for (const job_record& parent : taken) co_await succeed(s, t.worker, parent);
+    } else if (step == "a dependency's record goes") {
+        if (!t.job.depends_on.empty()) co_await s.remove(t.parent());
+    } else if (step == requeue_deferred) {
+        if (!t.job.depends_on.empty()) co_await s.requeue(t.id);
     } else if (step == "take") {
         co_await take(s, t.worker, 1, queues);
     } else if (step == "maintain") {
@@ -915,7 +943,10 @@ TEST_CASE_TEMPLATE_DEFINE("store: times that no clock can hold count as the long
     });
 }
 
+#include "contract/store_contract_dependencies.hpp"
+
 #define SIMUL_STORE_CONTRACT(Fixture)                       \
+    SIMUL_STORE_CONTRACT_DEPENDENCIES(Fixture);             \
     TEST_CASE_TEMPLATE_INVOKE(contract_lifecycle, Fixture); \
     TEST_CASE_TEMPLATE_INVOKE(contract_repeat, Fixture);    \
     TEST_CASE_TEMPLATE_INVOKE(contract_ids, Fixture);       \

@@ -4,7 +4,7 @@ import sys
 
 from redis import Redis
 from rq import Queue, Retry
-from rq.job import Job
+from rq.job import Dependency, Job
 from rq.serializers import JSONSerializer
 import rq
 
@@ -31,7 +31,7 @@ def shown(job):
 if command == "enqueue":  # ID FUNCTION ARGS KWARGS OPTIONS SERIALIZER
     job_id, function, args, kwargs, options, serializer = arguments
     options = eval(options)
-    queue = Queue(connection=connection, serializer=JSONSerializer if serializer == "json" else None)
+    queue = Queue(options.pop("queue", "default"), connection=connection, serializer=JSONSerializer if serializer == "json" else None)
     queue.enqueue_call(function, args=eval(args), kwargs=eval(kwargs), job_id=job_id, **options)
     print(json.dumps("ok"))
 elif command == "job":  # ID SERIALIZER
@@ -41,6 +41,20 @@ elif command == "job":  # ID SERIALIZER
 elif command == "call":  # ID: what a job that simul enqueued looks like
     job = Job.fetch(arguments[0], connection=connection)
     print(json.dumps([job.func_name, repr(job.args), repr(job.kwargs), job.description, job.timeout, job.origin]))
+elif command == "dependencies":  # ID: what RQ knows of what a job waits for, and of who waits for it
+    job = Job.fetch(arguments[0], connection=connection)
+    print(json.dumps({
+        "dependencies": sorted(d.id for d in job.fetch_dependencies()),
+        "dependents": sorted(job.dependent_ids),
+        "allow_failures": bool(job.allow_dependency_failures),
+        "met": job.dependencies_are_met(),
+    }))
+elif command == "cancel":  # ID: with its dependents released
+    Job.fetch(arguments[0], connection=connection).cancel(enqueue_dependents=True)
+    print(json.dumps("ok"))
+elif command == "requeue":  # ID
+    Job.fetch(arguments[0], connection=connection).requeue()
+    print(json.dumps("ok"))
 elif command == "registries":
     queue = Queue(connection=connection)
     print(json.dumps({
@@ -49,6 +63,7 @@ elif command == "registries":
         "failed": queue.failed_job_registry.get_job_ids(),
         "started": queue.started_job_registry.count,
         "scheduled": queue.scheduled_job_registry.get_job_ids(),
+        "deferred": queue.deferred_job_registry.get_job_ids(),
         "keys": sorted(key.decode() for key in connection.keys("*")),
     }))
 else:

@@ -68,7 +68,14 @@ task<> use_everything(std::string url) {
     call_options tomorrow;
     tomorrow.delay = std::chrono::hours(24);
     job_handle<int> later = co_await queue.with(tomorrow).enqueue(twice, 1);
-    co_await dropped.cancel();
+    call_options after_good;
+    after_good.depends_on = {good.id(), dropped.id()};
+    job_queue after = queue.with(after_good);
+    job_handle<int> waits = co_await after.enqueue(twice, 2);
+    co_await waits.cancel();
+    co_await store->requeue(waits.id());
+    co_await store->dependents(good.id(), 10);
+    co_await dropped.cancel(true);
     co_await store->set_suspended(true);
     co_await store->set_suspended(true, seconds(100));
     co_await store->set_suspended(false);

@@ -13,20 +13,24 @@
 #include <simul/loop/sleep.hpp>
 #include <simul/redis/client.hpp>
 
+#include "jobs/rq_peer.hpp"
 #include "redis/test_server.hpp"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <array>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 using namespace simul;
+using simul::testing::output_of;
+using simul::testing::peer;
+using simul::testing::python;
+using simul::testing::quoted;
 using simul::testing::redis_server;
+using simul::testing::rq_enqueues;
+using simul::testing::rq_worker;
 using std::chrono::seconds;
 
 namespace {
@@ -38,48 +42,6 @@ inline constexpr job<value(value)> python_echo{"rq_tasks.echo", {"value"}};
 inline constexpr job<int(int, int)> add{"rq_tasks.add"};
 inline constexpr job<int(std::string)> python_fail{"rq_tasks.fail"};
 inline constexpr job<int(int)> shaky{"m.shaky", {"n"}};
-
-const std::string data_folder = SIMUL_TEST_DATA;
-
-std::string python() {
-    const char* chosen = std::getenv("SIMUL_RQ_PYTHON");
-    return chosen != nullptr ? chosen : "/usr/bin/python3";
-}
-
-// What the command writes to stdout; the shell's words are all our own.
-std::string output_of(const std::string& command) {
-    FILE* pipe = ::popen(("RQ_COLORS=0 PYTHONPATH=" + data_folder + "/rq_tasks " + command).c_str(), "r");
-    REQUIRE(pipe != nullptr);
-    std::string out;
-    std::array<char, 4096> chunk;
-    while (std::size_t n = std::fread(chunk.data(), 1, chunk.size(), pipe)) out.append(chunk.data(), n);
-    int status = ::pclose(pipe);
-    CHECK_MESSAGE(status == 0, command, "\n", out);
-    return out;
-}
-
-std::string quoted(const std::string& word) {
-    std::string out = "'";
-    for (char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return out + "'";
-}
-
-value peer(const redis_server& server, const std::vector<std::string>& words) {
-    std::string command =
-        python() + " " + quoted(data_folder + "/rq_peer.py") + " " + quoted(server.socket());
-    for (const std::string& w : words) command += " " + quoted(w);
-    return json::parse(output_of(command));
-}
-
-void rq_enqueues(const redis_server& server, std::string id, std::string function, std::string args,
-                 std::string kwargs = "{}", std::string options = "{}", std::string serializer = "pickle") {
-    CHECK(peer(server, {"enqueue", id, function, args, kwargs, options, serializer}) == value("ok"));
-}
-
-std::string rq_worker(const redis_server& server, const std::string& more = "") {
-    return output_of(fmt::format("{} -m rq.cli worker --burst -u {} {} 2>&1", python(),
-                                 quoted("unix://" + server.socket()), more));
-}
 
 worker_report run_worker(const std::string& url, const std::function<void(worker&)>& add_handlers,
                          worker_options o = {}) {

@@ -25,6 +25,7 @@ enum class job_errc {
     not_allowed,        ///< The worker's owner did not allow that kind of job.
     data_too_large,     ///< Arguments or result exceed job_data_bytes_max.
     bad_module,         ///< A module that cannot be loaded or was made for another simul.
+    dependency_cycle,   ///< The job would wait for itself.
 };
 
 const std::error_category& job_category() noexcept;  ///< name(): "simul.jobs"

@@ -55,6 +55,14 @@ inline constexpr std::chrono::seconds job_duration_max{std::int64_t{100} * 365 *
 inline constexpr int job_retries_max = 1'000'000;
 /// The longest id of a new job, in bytes.
 inline constexpr std::size_t job_id_bytes_max = 255;
+/// The most jobs that one job may wait for.
+inline constexpr std::size_t job_dependencies_max = 1'000;
+/// The most jobs that may wait for one job: all of them are released in the one step that ends it.
+inline constexpr std::size_t job_dependents_max = 10'000;
+/// The most jobs that one enqueue puts into a store.
+inline constexpr std::size_t enqueue_many_max = 10'000;
+/// The most waiting jobs that an enqueue follows when it looks for a cycle of dependencies.
+inline constexpr std::size_t dependency_walk_max = 10'000;
 /// The longest name of a worker, in bytes.
 inline constexpr std::size_t worker_name_bytes_max = 255;
 
@@ -83,6 +91,10 @@ struct job_record {
     std::vector<std::chrono::seconds> retry_intervals;
     bool at_front = false;
     bool at_front_on_retry = false;
+
+    /// Ids of the jobs that have to finish before this one goes to its queue, as it was enqueued.
+    std::vector<std::string> depends_on;
+    bool allow_dependency_failures = false;  ///< They may also fail.
 
     std::string meta;       ///< A serialized dict; empty for none.
     std::string worker;     ///< Who runs it, or ran it last.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 // Where jobs are kept. Every function is one atomic step of the store: after a crash at any moment it has
@@ -151,9 +152,13 @@ class job_store {
 
     // --- for clients
 
-    /// Puts new jobs on their queues, or into the schedule where due_at is set: all or none.
-    /// The caller chooses the ids; a repeated call with the same records changes nothing.
+    /// Puts new jobs on their queues, or into the schedule where due_at is set, or among the deferred where
+    /// depends_on names a job that has not finished (nor failed, where that is allowed): all or none.
+    /// The caller chooses the ids; a repeated call with the same records changes nothing. A job may depend on
+    /// jobs that the store knows and on those before it in `jobs`.
     /// Throws: job_errc::id_in_use if a job of that id waits or runs; an ended one is replaced.
+    ///         job_errc::no_such_job for a dependency of which there is no record; dependency_cycle, naming
+    ///         the cycle; invalid_option where a limit of dependencies is passed, or due_at is set too.
     virtual task<std::vector<enqueue_receipt>> enqueue(std::vector<job_record> jobs) = 0;
     virtual task<std::optional<job_record>> fetch(std::string id) = 0;
     /// The newest recorded outcome, or the ten newest from new to old.
@@ -162,10 +167,19 @@ class job_store {
     virtual task<std::optional<result_record>> wait_result(std::string id, std::string after,
                                                            std::chrono::milliseconds wait_max) = 0;
     /// The job will not run; one that runs is not interrupted, but "canceled" stands.
-    virtual task<void> cancel(std::string id) = 0;
-    /// A failed, stopped or canceled job goes to its queue again.
+    /// With `enqueue_dependents` (RQ's word) the jobs that wait for it wait for it no longer: those that wait
+    /// for nothing else go to their queues in the same step; this also holds for a job that was canceled
+    /// before. Without, they stay deferred until it is requeued and finishes.
+    virtual task<void> cancel(std::string id, bool enqueue_dependents) = 0;
+    task<void> cancel(std::string id) { return cancel(std::move(id), false); }
+    /// A failed, stopped or canceled job goes to its queue again. One that was canceled before it ever came
+    /// there, and whose dependencies have not finished, is deferred again.
     virtual task<void> requeue(std::string id) = 0;
+    /// The record and every mention of the id go. Jobs that still wait for it are canceled: what they wait
+    /// for will not come.
     virtual task<void> remove(std::string id) = 0;
+    /// Ids of the jobs that wait for job `id`, at most `limit`, in no particular order.
+    virtual task<std::vector<std::string>> dependents(std::string id, std::size_t limit) = 0;
     /// Removes the first jobs that wait on the queue, with their records: at most `limit` of them, and not
     /// more than jobs_per_piece_max. `from` is empty, or what the piece before gave as `next`. Jobs that come
     /// to the queue while its pieces are removed do not prolong that: what waited at the first piece goes.

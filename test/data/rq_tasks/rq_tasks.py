@@ -1,4 +1,7 @@
 # Functions that the real `rq worker` runs for jobs that simul enqueued.
+from rq import get_current_job
+
+
 def add(a, b):
     return a + b
 
@@ -13,3 +16,15 @@ def echo(value):
 
 def fail(text):
     raise ValueError(text)
+
+
+# Counts its runs, so that a test sees whether it ran once.
+def count(key):
+    return get_current_job().connection.incr(key)
+
+
+# Fails until the key is there.
+def need(key):
+    if not get_current_job().connection.exists(key):
+        raise ValueError("no " + key)
+    return key
