@@ -126,10 +126,10 @@ int requeue(const common_options& common, const requeue_arguments& a) {
     });
 }
 
-int cancel(const common_options& common, const std::vector<std::string>& ids) {
+int cancel(const common_options& common, const std::vector<std::string>& ids, bool enqueue_dependents) {
     return run_command([&]() -> task<int> {
         std::unique_ptr<job_store> store = open(common);
-        auto step = [&](std::string id) -> task<void> { co_await store->cancel(id); };
+        auto step = [&](std::string id) -> task<void> { co_await store->cancel(id, enqueue_dependents); };
         co_return co_await for_each_id(common, ids, "canceled", step);
     });
 }

@@ -80,6 +80,8 @@ struct enqueue_arguments {
     std::string description;
     int retry_max = 0;
     std::vector<std::string> retry_intervals;
+    std::vector<std::string> depends_on;
+    bool allow_dependency_failures = false;
     std::string timeout, ttl, result_ttl, failure_ttl, schedule_in, schedule_at;
 };
 int enqueue(const common_options& common, const enqueue_arguments& arguments);
@@ -114,7 +116,7 @@ struct requeue_arguments {
     bool all = false;
 };
 int requeue(const common_options& common, const requeue_arguments& arguments);
-int cancel(const common_options& common, const std::vector<std::string>& ids);
+int cancel(const common_options& common, const std::vector<std::string>& ids, bool enqueue_dependents);
 /// `queues` empty: all that there are.
 int empty(const common_options& common, const std::vector<std::string>& queues);
 /// `time_limit` empty: until resume.

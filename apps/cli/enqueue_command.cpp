@@ -139,6 +139,8 @@ int enqueue(const common_options& common, const enqueue_arguments& a) {
         options.id = a.id;
         options.at_front = a.at_front;
         options.retries = a.retry_max;
+        options.depends_on = a.depends_on;
+        options.allow_dependency_failures = a.allow_dependency_failures;
         for (const std::string& s : a.retry_intervals)
             options.retry_intervals.push_back(read_duration(s, "retry-interval"));
         if (!a.timeout.empty()) options.timeout = read_duration(a.timeout, "timeout");

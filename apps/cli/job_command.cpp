@@ -23,6 +23,15 @@ value optional_seconds(const std::optional<std::chrono::seconds>& s) {
     return s ? value(s->count()) : value();
 }
 
+/// How many of the jobs that a job waits for, and that wait for it, are shown to people.
+constexpr std::size_t related_jobs_shown = 20;
+
+value ids_as_value(const std::vector<std::string>& ids) {
+    value list = value::list();
+    for (const std::string& id : ids) list.push_back(id);
+    return list;
+}
+
 constexpr std::string_view name_of(result_type t) {
     switch (t) {
         case result_type::successful:
@@ -73,12 +82,18 @@ value as_value(const job_record& j) {
     value pauses = value::list();
     for (std::chrono::seconds s : j.retry_intervals) pauses.push_back(s.count());
     v.set("retries_left", j.retries_left).set("retry_intervals", std::move(pauses)).set("deaths", j.deaths);
+    v.set("depends_on", ids_as_value(j.depends_on));
+    v.set("allow_dependency_failures", j.allow_dependency_failures);
     try {
         v.set("meta", j.meta.empty() ? value::dict() : printable(decode_payload(j.meta)));
     } catch (const std::exception& e) {  // shown instead
         v.set("meta_unreadable", e.what());
     }
     return v;
+}
+
+std::string and_more(std::size_t all) {
+    return all > related_jobs_shown ? fmt::format(" and {} more", all - related_jobs_shown) : "";
 }
 
 /// Serialized data as Python writes it, or why it cannot be read.
@@ -155,10 +170,12 @@ int show_job(const common_options& common, const std::string& id) {
                 fmt::format("there is no job {} in {}: it was never made, or its record has expired", id,
                             store->name()));
         std::vector<result_record> results = co_await store->results(id, 10);
+        std::vector<std::string> dependents = co_await store->dependents(id, job_dependents_max);
         if (common.json) {
             value v = as_value(*j);
             value list = value::list();
             for (const result_record& r : results) list.push_back(as_value(r));
+            v.set("dependents", ids_as_value(dependents));
             print_line(v.set("results", std::move(list)));
             co_return ok;
         }
@@ -183,6 +200,20 @@ int show_job(const common_options& common, const std::string& id) {
         if (j->retries_left != 0)
             print(fmt::format("{}{}, the next one {}\n", padded("retries left"), j->retries_left,
                               pause_text(retry_pause(j->retry_intervals, j->retries_left))));
+        std::string related;
+        for (std::size_t i = 0; i < std::min(j->depends_on.size(), related_jobs_shown); ++i) {
+            const std::optional<job_record> other = co_await store->fetch(j->depends_on[i]);
+            related += fmt::format("{}{} ({})", i == 0 ? "" : ", ", escape_controls(j->depends_on[i]),
+                                   other ? to_string(other->status) : "no record");
+        }
+        if (!related.empty())
+            print(fmt::format("{}{}{}{}\n", padded("depends on"), related, and_more(j->depends_on.size()),
+                              j->allow_dependency_failures ? "; failures are allowed" : ""));
+        related.clear();
+        for (std::size_t i = 0; i < std::min(dependents.size(), related_jobs_shown); ++i)
+            related += (i == 0 ? "" : ", ") + escape_controls(dependents[i]);
+        if (!related.empty())
+            print(fmt::format("{}{}{}\n", padded("dependents"), related, and_more(dependents.size())));
         if (j->deaths != 0)
             print(fmt::format("{}{} workers died while they ran it\n", padded("deaths"), j->deaths));
         if (!j->meta.empty()) print(fmt::format("{}{}\n", padded("meta"), read_or_reason(j->meta)));

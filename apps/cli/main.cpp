@@ -167,6 +167,12 @@ int main(int argc, char** argv) {
         ->check(whole_number(0, simul::job_retries_max));
     enq->add_option("--retry-interval", e.retry_intervals, "Pause before each try: 30, 5m; may be repeated")
         ->allow_extra_args(false);  // else it takes the function's name too
+    enq->add_option("--depends-on", e.depends_on,
+                    "Id of a job that has to finish before this one runs; may be repeated")
+        ->allow_extra_args(false)
+        ->type_name("ID");
+    enq->add_flag("--allow-dependency-failures", e.allow_dependency_failures,
+                  "Run also when what it depends on has failed");
     auto* in = enq->add_option("--schedule-in", e.schedule_in, "Start that much later: 30s, 10m, 2h");
     enq->add_option(
            "--schedule-at", e.schedule_at,
@@ -256,9 +262,12 @@ int main(int argc, char** argv) {
     auto* can =
         app.add_subcommand("cancel", "Cancel jobs that wait; one that runs ends, but its outcome is dropped");
     can->add_option("ids", ids, "Ids of jobs")->type_name("ID");
+    bool enqueue_dependents = false;
+    can->add_flag("--enqueue-dependents", enqueue_dependents,
+                  "Jobs that wait for them wait no longer; without it they stay deferred");
     can->callback([&] {
         if (ids.empty()) throw CLI::ValidationError("cancel needs the ids of jobs: simul cancel ID...");
-        status = cancel(common, ids);
+        status = cancel(common, ids, enqueue_dependents);
     });
 
     std::vector<std::string> emptied;
