@@ -1,6 +1,7 @@
 #include <simul/redis/client.hpp>
 
 #include <simul/core/async_mutex.hpp>
+#include <simul/loop/timeout.hpp>
 
 #include "redis/connection.hpp"
 
@@ -98,7 +99,8 @@ task<reply> client::blocking(pipeline one, std::chrono::milliseconds wait) {
     co_return std::move(replies.front()).throw_if_error();
 }
 
-subscription::subscription(std::shared_ptr<detail::connection> c) : connection_(std::move(c)) {}
+subscription::subscription(std::shared_ptr<detail::connection> c, client_options options)
+    : connection_(std::move(c)), options_(std::move(options)) {}
 subscription::~subscription() = default;
 
 task<std::unique_ptr<subscription>> subscription::open(client_options options, std::string channel) {
@@ -107,14 +109,29 @@ task<std::unique_ptr<subscription>> subscription::open(client_options options, s
     one.add("SUBSCRIBE", channel);
     std::vector<reply> answers = co_await c->exchange(std::move(one), options.command_timeout);
     answers.front().throw_if_error();
-    co_return std::unique_ptr<subscription>(new subscription(std::move(c)));
+    co_return std::unique_ptr<subscription>(new subscription(std::move(c), std::move(options)));
 }
 
 task<message> subscription::next() {
     for (;;) {
-        reply r = co_await connection_->receive();
-        r.throw_if_error();
-        auto parts = r.as_array();
+        std::optional<reply> came =
+            co_await move_on_after(since_ + options_.command_timeout - clock::now(), connection_->receive());
+        if (!came && asked_)
+            throw std::system_error(
+                make_error_code(client_errc::no_answer),
+                fmt::format("{} within {} ms", options_.shown(), options_.command_timeout.count()));
+        if (!came) {
+            pipeline one;
+            one.add("PING");
+            asked_ = true;
+            since_ = clock::now();
+            co_await connection_->send_only(std::move(one));
+            continue;
+        }
+        since_ = clock::now();
+        asked_ = false;
+        const reply r = std::move(*came).throw_if_error();
+        auto parts = r.as_array();  // the answer to a PING has two parts
         if (parts.size() == 3 && parts[0].as_string() == "message") {
             message m{parts[1].as_string(), parts[2].as_string()};
             co_return m;

@@ -215,6 +215,13 @@ task<std::vector<reply>> connection::exchange(pipeline commands, std::chrono::mi
     co_return std::move(mine->replies);
 }
 
+task<void> connection::send_only(pipeline commands) {
+    if (broken_) std::rethrow_exception(broken_);
+    auto keep = shared_from_this();
+    out_ += commands.data();
+    if (!writing_) co_await write_some();
+}
+
 task<reply> connection::receive() {
     if (!unasked_.empty()) {
         reply r = std::move(unasked_.front());

@@ -34,6 +34,8 @@ class connection : public std::enable_shared_from_this<connection> {
 
     /// Sends `commands` and waits for all answers, at most `limit`.
     task<std::vector<reply>> exchange(pipeline commands, std::chrono::milliseconds limit);
+    /// Sends `commands`, whose answers receive() will give.
+    task<void> send_only(pipeline commands);
     /// Waits for one answer that no command asked for (a published message).
     task<reply> receive();
 

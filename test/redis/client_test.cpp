@@ -216,6 +216,39 @@ TEST_CASE("a blocking call waits on a connection of its own") {
     });
 }
 
+TEST_CASE("a subscription in which nothing comes asks for signs of life, and notices when none come") {
+    redis_server server;
+    loop l;
+    l.run([&]() -> task<> {
+        redis::client db(to(server));
+        redis::client_options options = to(server);
+        options.command_timeout = std::chrono::milliseconds(100);
+        std::unique_ptr<redis::subscription> s = co_await redis::subscription::open(options, "news");
+        redis::message m;
+        auto hears = [&]() -> task<> { m = co_await s->next(); };
+        auto tells = [&]() -> task<> {
+            co_await sleep_for(std::chrono::milliseconds(500));  // several signs of life
+            co_await db.command("PUBLISH", "news", "one");
+        };
+        co_await all(hears(), tells());
+        CHECK(m.text == "one");
+        // A wait that is given up in between costs nothing of what comes.
+        for (int i = 0; i < 20; ++i) co_await move_on_after(std::chrono::milliseconds(20), s->next());
+        co_await db.command("PUBLISH", "news", "two");
+        m = co_await s->next();
+        CHECK(m.text == "two");
+        server.pause();
+        std::error_code silent;
+        try {
+            co_await s->next();
+        } catch (const std::system_error& e) {
+            silent = e.code();
+        }
+        server.go_on();
+        CHECK(silent == redis::client_errc::no_answer);
+    });
+}
+
 TEST_CASE("a subscription hears what is published") {
     redis_server server;
     loop l;

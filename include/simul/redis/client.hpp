@@ -1,5 +1,6 @@
 #pragma once
 
+#include <simul/base/time.hpp>
 #include <simul/core/task.hpp>
 #include <simul/net/tls_context.hpp>
 #include <simul/redis/error.hpp>
@@ -120,7 +121,8 @@ struct message {
 /// Listens to channels on a connection of its own.
 ///
 /// A lost connection is an error of next(); a new subscription has to be made then, and what was published
-/// in between is gone: that is the nature of publishing.
+/// in between is gone: that is the nature of publishing. While nothing comes next() asks the server for a
+/// sign of life every command_timeout, so that a server that is gone without a word is noticed, too.
 class subscription {
   public:
     /// Connects and subscribes.
@@ -130,8 +132,12 @@ class subscription {
     task<message> next();
 
   private:
-    explicit subscription(std::shared_ptr<detail::connection> c);
+    subscription(std::shared_ptr<detail::connection> c, client_options options);
     std::shared_ptr<detail::connection> connection_;
+    client_options options_;
+    time_point since_ =
+        clock::now();  // the last time that anything came, or that a sign of life was asked for
+    bool asked_ = false;
 };
 
 }  // namespace simul::redis
