@@ -50,6 +50,7 @@ int status_of(job_errc e) {
         case job_errc::wrong_arguments:
         case job_errc::unknown_function:
         case job_errc::not_allowed:
+        case job_errc::no_such_worker:
             return failed;
     }
     return failed;

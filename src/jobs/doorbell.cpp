@@ -45,7 +45,7 @@ doorbell::doorbell(const std::string& path) {
 }
 
 doorbell::~doorbell() {
-    for (bell b : {bell::work, bell::results}) {
+    for (bell b : {bell::work, bell::results, bell::commands}) {
         side& s = of(b);
         {
             std::lock_guard lock(s.mutex);

@@ -23,7 +23,7 @@
 
 namespace simul::detail {
 
-enum class bell { work, results };
+enum class bell { work, results, commands };
 
 class doorbell {
   public:
@@ -80,7 +80,7 @@ class doorbell {
     void watch(bell b);
 
     void* map_ = nullptr;
-    side sides_[2];
+    side sides_[3];
     std::uint64_t next_number_ = 1;
 };
 

@@ -47,6 +47,8 @@ class category_of_jobs final : public std::error_category {
                 return "the module cannot be used";
             case job_errc::dependency_cycle:
                 return "a job would wait for itself";
+            case job_errc::no_such_worker:
+                return "no such worker";
         }
         return "unknown error";
     }

@@ -176,12 +176,13 @@ local function add_result(id, ttl, fields)
   if ttl > 0 then call('EXPIRE', 'rq:results:' .. id, ttl) else call('PERSIST', 'rq:results:' .. id) end
 end
 -- A failed run: tried again where retries are left, else recorded. Returns kind, due, kept.
-local function fail(id, queue, may_retry, exc, worker, ex, started, ended)
+-- One that was stopped is never tried again, and what waits for it goes on waiting.
+local function fail(id, queue, may_retry, exc, worker, ex, started, ended, stopped)
   local v = call('HMGET', jobkey(id), 'retries_left', 'retry_intervals', 'enqueue_at_front_on_retry', 'failure_ttl')
   local left = number_or(v[1], 0)
   call('HDEL', jobkey(id), 'simul_execution')
   call('HSET', jobkey(id), 'ended_at', iso(now_us), 'last_heartbeat', iso(now_us))
-  if may_retry and left > 0 then
+  if may_retry and not stopped and left > 0 then
     local pause = 0
     local ok, intervals = pcall(cjson.decode, v[2] or '[]')
     if ok and type(intervals) == 'table' and #intervals > 0 then
@@ -198,7 +199,7 @@ local function fail(id, queue, may_retry, exc, worker, ex, started, ended)
     return {'scheduled', whole((now + pause) * 1000000), ''}
   end
   local ttl = seconds_or(v[4], 31536000)
-  call('HSET', jobkey(id), 'status', 'failed')
+  call('HSET', jobkey(id), 'status', stopped and 'stopped' or 'failed')
   if ttl == 0 then
     release_dependents(id)
     delete_job(id)
@@ -431,7 +432,7 @@ constexpr std::string_view finish_text = R"lua(
 local worker, n = arg(), tonumber(arg())
 local answers = {}
 for i = 1, n do
-  local id, ex, success, may_retry = arg(), arg(), arg() == '1', arg() == '1'
+  local id, ex, success, may_retry, stopped = arg(), arg(), arg() == '1', arg() == '1', arg() == '1'
   local value, exc, started, ended, started_f, ended_f = arg(), arg(), arg(), arg(), arg(), arg()
   local mine, status, origin = is_current(id, ex, worker)
   local queue = queue_of_run(worker, id, ex) or origin or ''
@@ -449,7 +450,7 @@ for i = 1, n do
       call('HDEL', jobkey(id), 'simul_execution')
       answers[i] = {'refused', '', ''}
     elseif not success then
-      answers[i] = fail(id, queue, may_retry, exc, worker, ex, started_f, ended_f)
+      answers[i] = fail(id, queue, may_retry, exc, worker, ex, started_f, ended_f, stopped)
     else
       local ttl = seconds_or(call('HGET', jobkey(id), 'result_ttl'), 500)
       if ttl == 0 then
@@ -548,6 +549,7 @@ return 'ok'
 
 constexpr std::string_view heartbeat_text = R"lua(
 local worker, lease, rq, state, host, overdue = arg(), tonumber(arg()), arg() == '1', arg(), arg(), tonumber(arg())
+local stopping = arg() == '1'
 local own = 'simul:worker:' .. worker
 local suspended = call('EXISTS', 'rq:suspended')
 local known = call('EXISTS', own)
@@ -555,6 +557,10 @@ if known == 1 then
   local lease_until = now_us + lease * 1000000
   call('HSET', own, 'last_heartbeat', whole(now_us), 'lease_until', whole(lease_until), 'state', state)
   call('ZADD', 'simul:workers', lease_until / 1000000, worker)
+  local shown = 'rq:worker:' .. worker
+  if stopping and call('EXISTS', shown) == 1 and call('HEXISTS', shown, 'shutdown_requested_date') == 0 then
+    call('HSET', shown, 'shutdown_requested_date', iso(now_us))
+  end
   if rq then
     local key = 'rq:worker:' .. worker
     local busy = call('HLEN', 'simul:running:' .. worker) > 0
@@ -671,7 +677,8 @@ for i = 1, nqueues do
         call('ZREM', key, id)
         expired = expired + 1
         -- The server has expired the record itself, unless a test moved the clock.
-        if call('HGET', jobkey(id), 'status') == registry then delete_job(id) end
+        local status = call('HGET', jobkey(id), 'status')
+        if status == registry or (registry == 'failed' and status == 'stopped') then delete_job(id) end
       end
     end
     local wip = 'rq:wip:' .. queue
@@ -775,6 +782,21 @@ if enqueue_dependents then
   end
 end
 return 'ok'
+)lua";
+
+constexpr std::string_view stop_text = R"lua(
+local id, quoted = arg(), arg()
+local v = call('HMGET', jobkey(id), 'status', 'data', 'worker_name', 'simul_execution')
+if not v[2] then return redis.error_reply('NOJOB ' .. id) end
+if v[1] ~= 'started' then return redis.error_reply('WRONGSTATE ' .. id .. ' ' .. (v[1] or 'created')) end
+local worker, ex = v[3] or '', v[4] or ''
+if worker == '' then return {0, ''} end
+local text = '{"command": "stop-job", "job_id": ' .. quoted .. '}'
+-- A worker of simul is told the run, too. RQ before 2.8 knows no other word than stop-job.
+if ex ~= '' and call('EXISTS', 'simul:worker:' .. worker) == 1 then
+  text = '{"command": "stop-execution", "job_id": ' .. quoted .. ', "execution_id": ' .. cjson.encode(ex) .. '}'
+end
+return {call('PUBLISH', 'rq:pubsub:' .. worker, text), worker}
 )lua";
 
 constexpr std::string_view requeue_text = R"lua(
@@ -916,6 +938,7 @@ constexpr std::array<entry, redis_script_count> entries{{{"enqueue", enqueue_tex
                                                          {"recover", recover_text},
                                                          {"maintain", maintain_text},
                                                          {"cancel", cancel_text},
+                                                         {"stop", stop_text},
                                                          {"requeue", requeue_text},
                                                          {"remove", remove_text},
                                                          {"dependents", dependents_text},

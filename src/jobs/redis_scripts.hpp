@@ -18,17 +18,19 @@ enum class redis_script {
                         //   -> last result ids; errors IDINUSE, NODEPENDENCY, LATER, CYCLE, DEPENDENTS, WALK
     take,               // worker limit again nqueues queue... nskip skip... execution... (limit of them)
                         //   -> {state, {id, execution, queue, HGETALL}...}
-    finish,             // worker n, per outcome: id execution success may_retry value exc started ended
-                        //   started_float ended_float -> per outcome {kind, due|'', kept|''}
+    finish,             // worker n, per outcome: id execution success may_retry stopped value exc started
+                        //   ended started_float ended_float -> per outcome {kind, due|'', kept|''}
     hand_back,          // worker n (id execution)... -> number handed back
     register_worker,    // worker lease_s nqueues queue... nfields (field value)... nsimul (field value)...
                         //   -> 'ok'; error NAMETAKEN
     unregister_worker,  // worker -> 'ok'
-    heartbeat,   // worker lease_s rq_records state host overdue_us -> {known, suspended, now, due, peers}
-    recover,     // worker last_heartbeat evidence deaths_max rerun poison abandoned
-                 //   -> {recovered, requeued, failed}
+    heartbeat,          // worker lease_s rq_records state host overdue_us stopping
+                        //   -> {known, suspended, now, due, peers}
+    recover,            // worker last_heartbeat evidence deaths_max rerun poison abandoned
+                        //   -> {recovered, requeued, failed}
     maintain,    // cleanup abandoned stuck nqueues queue... -> {due ids, expired, abandoned ids, next due}
     cancel,      // id enqueue_dependents -> 'ok'; errors NOJOB, WRONGSTATE
+    stop,        // id id_as_json -> {number of listeners, worker}; errors NOJOB, WRONGSTATE
     requeue,     // id walk_max -> 'ok'; errors NOJOB, WRONGSTATE, CYCLE, WALK
     remove,      // id -> 'ok'; error NOJOB
     dependents,  // id limit -> ids
@@ -36,7 +38,7 @@ enum class redis_script {
     empty,       // queue left|'' limit -> {removed, left|''}
     requeue_failed,  // queue place|'' limit -> {requeued, place|''}
 };
-inline constexpr std::size_t redis_script_count = 16;
+inline constexpr std::size_t redis_script_count = 17;
 
 /// The script's text with the common part in front.
 const std::string& text_of(redis_script s);

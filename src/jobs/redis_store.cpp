@@ -8,6 +8,7 @@
 #include <simul/jobs/payload.hpp>
 #include <simul/loop/timeout.hpp>
 
+#include "jobs/command_text.hpp"
 #include "jobs/dependencies.hpp"
 #include "jobs/failure_text.hpp"
 #include "jobs/redis_text.hpp"
@@ -128,13 +129,10 @@ worker_record worker_from_own(std::string name, const std::map<std::string, std:
         throw_job_error(
             job_errc::no_such_job,
             fmt::format("there is no job {}: it was never made, or its record has expired", rest));
-    if (e.code() == "WRONGSTATE") {  // "id status"
-        const std::size_t space = std::min(rest.find(' '), rest.size());
-        throw_job_error(job_errc::wrong_state,
-                        fmt::format("job {} is{} and cannot be {}", rest.substr(0, space), rest.substr(space),
-                                    doing == "cancel"    ? "canceled"
-                                    : doing == "requeue" ? "requeued"
-                                                         : doing));
+    if (e.code() == "WRONGSTATE") {  // "id status"; RQ before 2.8 takes ids with spaces
+        const std::size_t space = std::min(rest.rfind(' '), rest.size());
+        throw_job_error(job_errc::wrong_state, fmt::format("job {} is{} and cannot be {}",
+                                                           rest.substr(0, space), rest.substr(space), doing));
     }
     if (auto words = split(rest, ' '); !words.empty()) {
         const std::string& other = words.back();
@@ -321,7 +319,7 @@ task<void> redis_store::check_server() {
     checked_ = true;
 }
 
-task<redis::reply> redis_store::run(redis_script script, arguments args) {
+task<redis::reply> redis_store::run(redis_script script, arguments args, std::string_view doing) {
     co_await check_server();
     std::string& sha = sha_[static_cast<std::size_t>(script)];
     for (int attempt = 0;; ++attempt) {
@@ -342,7 +340,7 @@ task<redis::reply> redis_store::run(redis_script script, arguments args) {
             try {
                 throw redis::reply_error(r.error_text());
             } catch (const redis::reply_error& e) {
-                throw_script_error(e, name_of(script));
+                throw_script_error(e, doing.empty() ? name_of(script) : doing);
             }
         }
         co_return std::move(r);
@@ -430,11 +428,50 @@ task<std::optional<result_record>> redis_store::wait_result(std::string id, std:
 
 task<void> redis_store::cancel(std::string id, bool enqueue_dependents) {
     arguments args{std::move(id), enqueue_dependents ? "1" : "0"};
-    co_await run(redis_script::cancel, std::move(args));
+    co_await run(redis_script::cancel, std::move(args), "canceled");
 }
+task<void> redis_store::stop(std::string id) {
+    // The message is put together in the script, which knows who runs the job.
+    std::string quoted;
+    try {
+        quoted = json::dump(value(id));
+    } catch (const std::exception&) {  // no UTF-8: nobody can have made a job of that id
+        throw_job_error(job_errc::no_such_job, fmt::format("there is no job {}", escape_controls(id)));
+    }
+    arguments args{id, std::move(quoted)};
+    redis::reply r = co_await run(redis_script::stop, std::move(args), "stopped");
+    auto parts = r.as_array();
+    if (parts[0].as_int() == 0) throw_nobody_stops(id, parts[1].as_string());
+}
+
+task<void> redis_store::send_command(std::string worker, worker_command command) {
+    const std::string text = command_text(command);
+    redis::reply heard = co_await client_.command("PUBLISH", "rq:pubsub:" + worker, text);
+    if (heard.as_int() == 0) throw_no_such_worker(worker);
+}
+
+task<std::optional<worker_command>> redis_store::wait_command(std::string worker,
+                                                              std::chrono::milliseconds wait_max) {
+    if (!commands_ || commands_of_ != worker) {
+        commands_.reset();
+        commands_ =
+            co_await redis::subscription::open(client_options_for(address_, options_), "rq:pubsub:" + worker);
+        commands_of_ = worker;
+    }
+    std::optional<redis::message> m;
+    try {
+        m = co_await move_on_after(wait_max, commands_->next());
+    } catch (const std::exception&) {  // passed on; the next call subscribes anew
+        commands_.reset();
+        throw;
+    }
+    if (!m) co_return std::nullopt;
+    co_return read_command(m->text);
+}
+
 task<void> redis_store::requeue(std::string id) {
     arguments args{std::move(id), std::to_string(dependency_walk_max)};
-    co_await run(redis_script::requeue, std::move(args));
+    co_await run(redis_script::requeue, std::move(args), "requeued");
 }
 task<void> redis_store::remove(std::string id) {
     arguments args{std::move(id)};
@@ -599,6 +636,7 @@ task<void> redis_store::register_worker(worker_record w, std::chrono::seconds le
 }
 
 task<void> redis_store::unregister_worker(std::string name) {
+    commands_.reset();
     arguments args{std::move(name)};
     co_await run(redis_script::unregister_worker, std::move(args));
 }
@@ -618,7 +656,8 @@ task<heartbeat_answer> redis_store::heartbeat(heartbeat_request q) {
                    q.rq_records ? "1" : "0",
                    std::string(to_string(q.state)),
                    this_process().host,
-                   std::to_string(overdue.count())};
+                   std::to_string(overdue.count()),
+                   q.stopping ? "1" : "0"};
     redis::reply r = co_await run(redis_script::heartbeat, std::move(args));
     auto parts = r.as_array();
     heartbeat_answer a;
@@ -705,8 +744,10 @@ task<std::vector<finish_answer>> redis_store::finish(std::string worker,
         args.push_back(o.execution);
         args.emplace_back(o.success ? "1" : "0");
         args.emplace_back(o.may_retry ? "1" : "0");
+        args.emplace_back(o.stopped ? "1" : "0");
         args.push_back(base64(o.return_value));
-        args.push_back(o.error.empty() ? "" : base64(zlib_compress(o.error)));
+        const std::string error = o.stopped ? std::string(stopped_text) : o.error;
+        args.push_back(error.empty() ? "" : base64(zlib_compress(error)));
         args.push_back(to_iso(o.started_at));
         args.push_back(to_iso(o.ended_at));
         args.push_back(epoch(o.started_at));

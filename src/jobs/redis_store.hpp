@@ -44,6 +44,8 @@ class redis_store final : public job_store {
     task<std::optional<result_record>> wait_result(std::string id, std::string after,
                                                    std::chrono::milliseconds wait_max) override;
     task<void> cancel(std::string id, bool enqueue_dependents) override;
+    task<void> stop(std::string id) override;
+    task<void> send_command(std::string worker, worker_command command) override;
     task<void> requeue(std::string id) override;
     task<void> remove(std::string id) override;
     task<std::vector<std::string>> dependents(std::string id, std::size_t limit) override;
@@ -57,6 +59,8 @@ class redis_store final : public job_store {
     task<void> unregister_worker(std::string name) override;
     task<heartbeat_answer> heartbeat(heartbeat_request request) override;
     task<take_answer> take(take_request request) override;
+    task<std::optional<worker_command>> wait_command(std::string worker,
+                                                     std::chrono::milliseconds wait_max) override;
     task<void> wait_for_work(std::vector<std::string> queues, std::chrono::milliseconds wait_max) override;
     task<std::vector<finish_answer>> finish(std::string worker,
                                             std::vector<execution_outcome> outcomes) override;
@@ -67,7 +71,7 @@ class redis_store final : public job_store {
   private:
     using arguments = std::vector<std::string>;
 
-    task<redis::reply> run(redis_script script, arguments args);
+    task<redis::reply> run(redis_script script, arguments args, std::string_view doing = {});
     task<queue_piece> piece_of(redis_script script, std::string queue, std::string from, std::size_t limit);
     task<void> check_server();
     task<void> mark_connections(const std::string& worker);
@@ -82,6 +86,8 @@ class redis_store final : public job_store {
     bool checked_ = false;
     std::string run_id_;
     std::int64_t marked_connection_ = 0;
+    std::unique_ptr<redis::subscription> commands_;  // of commands_of_
+    std::string commands_of_;
     arguments unsure_take_;  // executions of a take whose answer was lost
 };
 

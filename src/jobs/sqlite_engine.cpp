@@ -2,6 +2,7 @@
 
 #include <simul/jobs/error.hpp>
 
+#include "jobs/command_text.hpp"
 #include "jobs/dependencies.hpp"
 
 #include <fmt/format.h>
@@ -194,7 +195,7 @@ CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 // Version 2. jobs_by_end alone counts the jobs of a queue that have not expired, and lists them from the
 // newest: with 10^6 failed jobs both took long while each row had to be looked at. jobs_due finds the next
 // one of a queue, which each heartbeat asks for, without a look at all that are scheduled. And jobs wait for
-// others.
+// others; commands: what workers were told and have not read.
 constexpr const char* to_schema_2 = R"sql(
 DROP INDEX jobs_by_status;
 CREATE INDEX jobs_by_end ON jobs(queue, status, ended_at, expires_at);
@@ -207,6 +208,14 @@ CREATE TABLE dependencies(
     depends_on TEXT NOT NULL,
     PRIMARY KEY(job, depends_on)) WITHOUT ROWID;
 CREATE INDEX dependents ON dependencies(depends_on, job);
+CREATE TABLE commands(
+    number INTEGER PRIMARY KEY,
+    worker TEXT NOT NULL,
+    command TEXT NOT NULL,
+    job TEXT NOT NULL,
+    execution TEXT NOT NULL,
+    sent_at INTEGER NOT NULL);
+CREATE UNIQUE INDEX commands_of_worker ON commands(worker, command, job, execution);
 )sql";
 
 sqlite::database_options database_options_for(const store_options& o) {
@@ -562,6 +571,69 @@ void sqlite_engine::cancel(const std::string& id, bool enqueue_dependents) {
     });
 }
 
+void sqlite_engine::add_command(const std::string& worker, const worker_command& c) {
+    bool there = false;
+    {
+        auto s =
+            db_.prepare("SELECT host, boot, pid_namespace, pid, process_started FROM workers WHERE name = ?");
+        s.bind_all(worker);
+        if (s.step()) there = !proven_dead({s.text(0), s.text(1), s.text(2), s.integer(3), s.integer(4)});
+    }
+    if (!there) {
+        if (c.job.empty()) throw_no_such_worker(worker);
+        throw_nobody_stops(c.job, worker);
+    }
+    db_.run(
+        "INSERT INTO commands(worker, command, job, execution, sent_at) VALUES(?,?,?,?,?) ON CONFLICT DO "
+        "NOTHING",
+        worker, simul::to_string(c.kind), c.job, c.execution, micros(now()));
+    rings_.commands = true;
+}
+
+void sqlite_engine::stop(const std::string& id) {
+    db_.write([&] {
+        auto job = fetch(id);
+        if (!job) no_such_job(id);
+        if (job->status != job_status::started) wrong_state(*job, "stopped");
+        add_command(job->worker, {worker_command_kind::stop_execution, id, job->execution, {}});
+    });
+}
+
+void sqlite_engine::send_command(const std::string& worker, const worker_command& command) {
+    db_.write([&] { add_command(worker, command); });
+}
+
+std::optional<worker_command> sqlite_engine::take_command(const std::string& worker) {
+    auto next = [&]() -> std::optional<std::pair<std::int64_t, worker_command>> {
+        auto s = db_.prepare(
+            "SELECT number, command, job, execution FROM commands WHERE worker = ? ORDER BY number LIMIT 1");
+        s.bind_all(worker);
+        if (!s.step()) return std::nullopt;
+        worker_command c;
+        const std::string word = s.text(1);
+        for (auto kind : {worker_command_kind::stop_job, worker_command_kind::stop_execution,
+                          worker_command_kind::kill_horse, worker_command_kind::shutdown})
+            if (simul::to_string(kind) == word) c.kind = kind;
+        c.job = s.text(2);
+        c.execution = s.text(3);
+        if (c.kind == worker_command_kind::unknown) c.text = fmt::format("'{}' is no command", word);
+        return std::pair(s.integer(0), std::move(c));
+    };
+    if (!next()) return std::nullopt;  // without the lock: most looks find nothing
+    return db_.write([&]() -> std::optional<worker_command> {
+        auto found = next();
+        if (!found) return std::nullopt;
+        db_.run("DELETE FROM commands WHERE number = ?", found->first);
+        return std::move(found->second);
+    });
+}
+
+// Nobody reads any more what it was told.
+void sqlite_engine::remove_worker(const std::string& name) {
+    db_.run("DELETE FROM commands WHERE worker = ?", name);
+    db_.run("DELETE FROM workers WHERE name = ?", name);
+}
+
 void sqlite_engine::requeue(const std::string& id) {
     db_.write([&] {
         auto job = fetch(id);
@@ -844,7 +916,7 @@ void sqlite_engine::unregister_worker(const std::string& name) {
             while (s.step()) left.emplace_back(s.text(0), s.text(1));
         }
         for (auto& [id, queue] : left) put_on_queue(id, queue, true, now());
-        db_.run("DELETE FROM workers WHERE name = ?", name);
+        remove_worker(name);
     });
 }
 
@@ -965,7 +1037,7 @@ void sqlite_engine::add_result(const std::string& id, result_type type, const st
 
 finish_answer sqlite_engine::fail(const job_record& job, const execution_outcome& o,
                                   const std::string& worker, wall_time at) {
-    if (o.may_retry && job.retries_left > 0) {
+    if (o.may_retry && !o.stopped && job.retries_left > 0) {
         seconds pause = retry_pause(job.retry_intervals, job.retries_left);
         db_.run("UPDATE jobs SET retries_left = retries_left - 1, ended_at = ? WHERE id = ?",
                 micros(o.ended_at), job.id);
@@ -978,16 +1050,18 @@ finish_answer sqlite_engine::fail(const job_record& job, const execution_outcome
                 micros(due), job.id);
         return {finish_kind::scheduled, due, {}};
     }
+    const job_status ended_as = o.stopped ? job_status::stopped : job_status::failed;
     seconds ttl = job.failure_ttl.value_or(default_failure_ttl);
     if (ttl == seconds(0)) {
-        db_.run("UPDATE jobs SET status = 'failed' WHERE id = ?", job.id);
+        db_.run("UPDATE jobs SET status = ? WHERE id = ?", simul::to_string(ended_as), job.id);
         release_dependents(job.id, at);
         erase(job.id, at);
         return {finish_kind::discarded, {}, ttl};
     }
-    db_.run("UPDATE jobs SET status = 'failed', ended_at = ?, execution = '', expires_at = ? WHERE id = ?",
-            micros(o.ended_at), expiry(at, ttl), job.id);
-    add_result(job.id, result_type::failed, worker, o.execution, "", o.error, o.started_at, o.ended_at, at);
+    db_.run("UPDATE jobs SET status = ?, ended_at = ?, execution = '', expires_at = ? WHERE id = ?",
+            simul::to_string(ended_as), micros(o.ended_at), expiry(at, ttl), job.id);
+    add_result(job.id, result_type::failed, worker, o.execution, "",
+               o.stopped ? std::string(stopped_text) : o.error, o.started_at, o.ended_at, at);
     release_dependents(job.id, at);
     return {finish_kind::recorded, {}, ttl};
 }
@@ -1100,7 +1174,7 @@ recover_answer sqlite_engine::recover(const recover_request& request) {
             fail(job, o, request.worker, at);
             answer.failed.push_back(job.id);
         }
-        db_.run("DELETE FROM workers WHERE name = ?", request.worker);
+        remove_worker(request.worker);
         return answer;
     });
 }

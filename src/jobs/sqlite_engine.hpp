@@ -22,6 +22,7 @@ class sqlite_engine {
     struct rings {
         bool work = false;
         bool results = false;
+        bool commands = false;
     };
 
     sqlite_engine(const std::string& path, const store_options& options);
@@ -31,6 +32,8 @@ class sqlite_engine {
     std::vector<result_record> results(const std::string& id, std::size_t limit);
     std::optional<result_record> result_after(const std::string& id, const std::string& after);
     void cancel(const std::string& id, bool enqueue_dependents);
+    void stop(const std::string& id);
+    void send_command(const std::string& worker, const worker_command& command);
     void requeue(const std::string& id);
     void remove(const std::string& id);
     std::vector<std::string> dependents(const std::string& id, std::size_t limit);
@@ -44,6 +47,7 @@ class sqlite_engine {
     void unregister_worker(const std::string& name);
     heartbeat_answer heartbeat(const heartbeat_request& request);
     take_answer take(const take_request& request);
+    std::optional<worker_command> take_command(const std::string& worker);
     bool has_work(const std::vector<std::string>& queues);
     std::vector<finish_answer> finish(const std::string& worker,
                                       const std::vector<execution_outcome>& outcomes);
@@ -63,6 +67,8 @@ class sqlite_engine {
     /// The row of `suspended`, if it holds: empty for one without an end.
     std::optional<std::optional<wall_time>> suspension();
     bool suspended() { return suspension().has_value(); }
+    void add_command(const std::string& worker, const worker_command& command);
+    void remove_worker(const std::string& name);
     void insert(const job_record& job, wall_time at);
     std::int64_t next_position(const std::string& queue, bool front);
     void put_on_queue(const std::string& id, const std::string& queue, bool front, wall_time at);

@@ -1,5 +1,7 @@
 #include "jobs/sqlite_store.hpp"
 
+#include "jobs/command_text.hpp"
+
 #include <simul/loop/future.hpp>
 #include <simul/loop/timeout.hpp>
 
@@ -68,6 +70,13 @@ task<std::optional<result_record>> sqlite_store::wait_result(std::string id, std
 task<void> sqlite_store::cancel(std::string id, bool enqueue_dependents) {
     co_await step([id, enqueue_dependents](sqlite_engine& e) { e.cancel(id, enqueue_dependents); });
 }
+task<void> sqlite_store::stop(std::string id) {
+    co_await step([id](sqlite_engine& e) { e.stop(id); });
+}
+task<void> sqlite_store::send_command(std::string worker, worker_command command) {
+    (void)command_text(command);  // refuses what no store can send
+    co_await step([worker, command](sqlite_engine& e) { e.send_command(worker, command); });
+}
 task<void> sqlite_store::requeue(std::string id) {
     co_await step([id](sqlite_engine& e) { e.requeue(id); });
 }
@@ -107,6 +116,19 @@ task<heartbeat_answer> sqlite_store::heartbeat(heartbeat_request request) {
 }
 task<take_answer> sqlite_store::take(take_request request) {
     co_return co_await step([request](sqlite_engine& e) { return e.take(request); });
+}
+
+task<std::optional<worker_command>> sqlite_store::wait_command(std::string worker,
+                                                               std::chrono::milliseconds wait_max) {
+    const time_point give_up = clock::now() + wait_max;
+    for (;;) {
+        const std::uint32_t seen = bell_->value(bell::commands);  // before the look: see doorbell.hpp
+        std::optional<worker_command> found =
+            co_await step([worker](sqlite_engine& e) { return e.take_command(worker); });
+        const time_point now = clock::now();
+        if (found || now >= give_up) co_return found;
+        co_await rung(bell::commands, seen, std::chrono::ceil<std::chrono::milliseconds>(give_up - now));
+    }
 }
 
 task<void> sqlite_store::wait_for_work(std::vector<std::string> queues, std::chrono::milliseconds wait_max) {

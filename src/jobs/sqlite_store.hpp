@@ -29,6 +29,8 @@ class sqlite_store final : public job_store {
     task<std::optional<result_record>> wait_result(std::string id, std::string after,
                                                    std::chrono::milliseconds wait_max) override;
     task<void> cancel(std::string id, bool enqueue_dependents) override;
+    task<void> stop(std::string id) override;
+    task<void> send_command(std::string worker, worker_command command) override;
     task<void> requeue(std::string id) override;
     task<void> remove(std::string id) override;
     task<std::vector<std::string>> dependents(std::string id, std::size_t limit) override;
@@ -42,6 +44,8 @@ class sqlite_store final : public job_store {
     task<void> unregister_worker(std::string name) override;
     task<heartbeat_answer> heartbeat(heartbeat_request request) override;
     task<take_answer> take(take_request request) override;
+    task<std::optional<worker_command>> wait_command(std::string worker,
+                                                     std::chrono::milliseconds wait_max) override;
     task<void> wait_for_work(std::vector<std::string> queues, std::chrono::milliseconds wait_max) override;
     task<std::vector<finish_answer>> finish(std::string worker,
                                             std::vector<execution_outcome> outcomes) override;
@@ -61,6 +65,7 @@ class sqlite_store final : public job_store {
                     sqlite_engine::rings r = engine.take_rings();
                     if (r.work) bells.ring(bell::work);
                     if (r.results) bells.ring(bell::results);
+                    if (r.commands) bells.ring(bell::commands);
                 }
             } after{*e, *bell};
             return f(*e);

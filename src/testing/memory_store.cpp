@@ -32,6 +32,7 @@ struct shared_jobs {
     /// What jobs wait for: an entry for each that is deferred, or was canceled while it was.
     std::map<std::string, std::vector<std::string>> waits_for;
     std::map<std::string, worker_record> workers;
+    std::map<std::string, std::deque<worker_command>> commands;  // not read yet, of each worker
     std::vector<std::shared_ptr<promise<void>>> waiting;
     std::uint64_t last_result = 0;
     bool suspended = false;
@@ -132,6 +133,40 @@ class memory_store final : public job_store {
             }
         }
         co_return;
+    }
+    task<void> stop(std::string id) override {
+        step now(*this);
+        job_record& j = need(id);
+        if (j.status != job_status::started) wrong_state(j, "stopped");
+        tell(j.worker, {worker_command_kind::stop_execution, j.id, j.execution, {}});
+        co_return;
+    }
+    task<void> send_command(std::string worker, worker_command command) override {
+        if (command.kind == worker_command_kind::unknown)
+            throw_job_error(job_errc::invalid_option, "a command of the kind unknown cannot be sent");
+        step now(*this);
+        tell(worker, std::move(command));
+        co_return;
+    }
+    task<std::optional<worker_command>> wait_command(std::string worker,
+                                                     std::chrono::milliseconds wait_max) override {
+        const time_point give_up = clock::now() + wait_max;
+        for (;;) {
+            future<void> news;
+            {
+                step now(*this);
+                std::deque<worker_command>& waiting = all_->commands[worker];
+                if (!waiting.empty()) {
+                    worker_command first = std::move(waiting.front());
+                    waiting.pop_front();
+                    co_return first;
+                }
+                news = listen();
+            }
+            time_point t = clock::now();
+            if (t >= give_up) co_return std::nullopt;
+            co_await move_on_after(give_up - t, news.get());
+        }
     }
     task<void> requeue(std::string id) override {
         step now(*this);
@@ -289,7 +324,7 @@ class memory_store final : public job_store {
     task<void> unregister_worker(std::string name) override {
         step now(*this);
         for (job_record* j : run_by(name)) push(*j, true, now.time);
-        all_->workers.erase(name);
+        forget_worker(name);
         co_return;
     }
     task<heartbeat_answer> heartbeat(heartbeat_request q) override {
@@ -394,7 +429,7 @@ class memory_store final : public job_store {
             a.failed.push_back(j->id);
             fail(*j, o, now.time);
         }
-        all_->workers.erase(q.worker);
+        forget_worker(q.worker);
         co_return a;
     }
     task<maintain_answer> maintain(std::string, std::vector<std::string> queues, bool) override {
@@ -476,6 +511,21 @@ class memory_store final : public job_store {
     }
     static bool same_call(const job_record& a, const job_record& b) {
         return a.created_at == b.created_at && a.data == b.data;
+    }
+    void tell(const std::string& worker, worker_command c) {
+        if (all_->workers.find(worker) == all_->workers.end())
+            throw_job_error(job_errc::no_such_worker,
+                            fmt::format("no worker named '{}' listens to commands", worker));
+        auto& waiting = all_->commands[worker];
+        const auto same = [&](const worker_command& w) {
+            return w.kind == c.kind && w.job == c.job && w.execution == c.execution;
+        };
+        if (std::none_of(waiting.begin(), waiting.end(), same)) waiting.push_back(std::move(c));
+        changed_ = true;
+    }
+    void forget_worker(const std::string& name) {
+        all_->workers.erase(name);
+        all_->commands.erase(name);
     }
     std::vector<job_record*> run_by(const std::string& worker) {
         std::vector<job_record*> all;
@@ -629,6 +679,12 @@ class memory_store final : public job_store {
         return {finish_kind::recorded, {}, ttl};
     }
     finish_answer fail(job_record& j, const execution_outcome& o, wall_time at) {
+        if (o.stopped) {
+            execution_outcome in_rqs_words = o;
+            in_rqs_words.error = stopped_text;
+            return end(j, job_status::stopped, result_type::failed,
+                       j.failure_ttl.value_or(default_failure_ttl), in_rqs_words, at);
+        }
         if (!o.may_retry || j.retries_left == 0)
             return end(j, job_status::failed, result_type::failed,
                        j.failure_ttl.value_or(default_failure_ttl), o, at);

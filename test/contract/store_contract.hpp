@@ -178,8 +178,8 @@ inline std::vector<std::string> split_words(const std::string& cell) {
 /// What RQ's workers leave behind is no state that these steps make: tested with RQ itself (rq_interop_test).
 inline constexpr std::string_view step_of_rq = "recover, enqueued by an RQ client";
 
-inline const std::array<std::string, 8> table_states{"–",       "queued",   "scheduled", "deferred",
-                                                     "started", "finished", "failed",    "canceled"};
+inline const std::array<std::string, 9> table_states{"–",        "queued", "scheduled", "deferred", "started",
+                                                     "finished", "failed", "stopped",   "canceled"};
 
 /// One of the steps on a job that was deferred when it was canceled; in other states it is not tried.
 inline constexpr std::string_view requeue_deferred = "requeue, deferred when it was canceled";
@@ -209,7 +209,7 @@ inline std::set<transition> documented_transitions(bool on_redis) {
             if (from == "any") {
                 for (const std::string& each : table_states)
                     if (each != "–") table.insert({each, cells[1], cells[2]});
-            } else if (from != "stopped") {  // only RQ's workers stop jobs
+            } else {
                 table.insert({from, cells[1], cells[2]});
             }
         }
@@ -268,6 +268,7 @@ inline task<void> bring_to(job_store& s, try_of_step& t, std::string state) {
     if (state == "started") co_return;
     execution_outcome end = t.outcome;
     end.success = state == "finished";
+    end.stopped = state == "stopped";
     end.may_retry = false;
     end.error = "Error: no";
     std::vector<execution_outcome> one{std::move(end)};
@@ -283,9 +284,10 @@ task<void> make_step(Fixture& fixture, job_store& s, try_of_step& t) {
         fixture.advance(time);
         co_await s.maintain(t.watcher, queues, true);
     };
-    auto finish = [&](bool success) -> task<void> {
+    auto finish = [&](bool success, bool stopped = false) -> task<void> {
         execution_outcome end = t.outcome;
         end.success = success;
+        end.stopped = stopped;
         end.error = success ? "" : "Error: no";
         std::vector<execution_outcome> one{std::move(end)};
         co_await s.finish(t.worker, std::move(one));
@@ -323,6 +325,8 @@ task<void> make_step(Fixture& fixture, job_store& s, try_of_step& t) {
         co_await over(std::chrono::hours(24 * 366));
     } else if (step == "finish, returned") {
         co_await finish(true);
+    } else if (step == "finish, stopped") {
+        co_await finish(false, true);
     } else if (step.starts_with("finish, failed")) {
         co_await finish(false);
     } else if (step == "hand_back") {
@@ -943,9 +947,11 @@ TEST_CASE_TEMPLATE_DEFINE("store: times that no clock can hold count as the long
     });
 }
 
+#include "contract/store_contract_commands.hpp"
 #include "contract/store_contract_dependencies.hpp"
 
 #define SIMUL_STORE_CONTRACT(Fixture)                       \
+    SIMUL_STORE_CONTRACT_COMMANDS(Fixture);                 \
     SIMUL_STORE_CONTRACT_DEPENDENCIES(Fixture);             \
     TEST_CASE_TEMPLATE_INVOKE(contract_lifecycle, Fixture); \
     TEST_CASE_TEMPLATE_INVOKE(contract_repeat, Fixture);    \

@@ -26,6 +26,7 @@ enum class job_errc {
     data_too_large,     ///< Arguments or result exceed job_data_bytes_max.
     bad_module,         ///< A module that cannot be loaded or was made for another simul.
     dependency_cycle,   ///< The job would wait for itself.
+    no_such_worker,     ///< No worker of that name listens to commands.
 };
 
 const std::error_category& job_category() noexcept;  ///< name(): "simul.jobs"

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -50,6 +51,7 @@ struct execution_outcome {
     std::string queue;
     bool success = false;
     bool may_retry = true;     ///< False: failed for good, whatever retries are left.
+    bool stopped = false;      ///< Ended by stop(): recorded as stopped, never tried again.
     std::string return_value;  ///< Serialized; empty is None.
     std::string error;         ///< Where it failed.
     wall_time started_at{};
@@ -73,6 +75,7 @@ struct heartbeat_request {
     std::chrono::seconds lease{90};
     bool rq_records = true;  ///< Also refresh what RQ's tools look at (every 30 s is enough).
     worker_state state = worker_state::idle;
+    bool stopping = false;  ///< It was asked to stop and lets end what runs: RQ's tools show since when.
 };
 struct heartbeat_answer {
     bool known = true;  ///< False: this worker was declared dead; what it ran belongs to others.
@@ -98,6 +101,23 @@ struct recover_answer {
     bool recovered = false;  ///< False: somebody else did it, or the worker lives.
     std::vector<std::string> requeued;
     std::vector<std::string> failed;
+};
+
+/// What a worker can be told from elsewhere. The words on Redis are RQ's.
+enum class worker_command_kind {
+    stop_job,        ///< "stop-job": the run of `job` ends as stopped, whichever run it is.
+    stop_execution,  ///< "stop-execution": the same for the run `execution` alone.
+    kill_horse,      ///< "kill-horse": all that runs ends as a failure; retries apply.
+    shutdown,        ///< "shutdown": as worker::stop() the first time.
+    unknown,         ///< Something else came; `text` says what. To be ignored.
+};
+std::string_view to_string(worker_command_kind k) noexcept;
+
+struct worker_command {
+    worker_command_kind kind = worker_command_kind::unknown;
+    std::string job;
+    std::string execution;
+    std::string text;  ///< Of an unknown one: what came, and why it is not understood.
 };
 
 struct maintain_answer {
@@ -172,6 +192,17 @@ class job_store {
     /// before. Without, they stay deferred until it is requeued and finishes.
     virtual task<void> cancel(std::string id, bool enqueue_dependents) = 0;
     task<void> cancel(std::string id) { return cancel(std::move(id), false); }
+    /// Tells the worker that runs the job to stop it. The job is still started when this returns: it becomes
+    /// stopped when its worker has ended it, or what it ends as if it has just ended by itself. Names the
+    /// run, so that a later one is not hit (a Python worker is told the job alone).
+    /// Throws: job_errc::wrong_state if the job does not run; job_errc::no_such_worker if nobody listens who
+    ///         could stop it: its worker is gone, and what it ran is recovered once that is noticed.
+    virtual task<void> stop(std::string id) = 0;
+    /// Tells a worker something; it is not waited for. One that waits unread already is not doubled.
+    /// Throws: job_errc::no_such_worker if nobody of that name listens; job_errc::invalid_option for a
+    /// command
+    ///         of the kind unknown.
+    virtual task<void> send_command(std::string worker, worker_command command) = 0;
     /// A failed, stopped or canceled job goes to its queue again. One that was canceled before it ever came
     /// there, and whose dependencies have not finished, is deferred again.
     virtual task<void> requeue(std::string id) = 0;
@@ -207,6 +238,11 @@ class job_store {
     virtual task<heartbeat_answer> heartbeat(heartbeat_request request) = 0;
     /// Takes up to `limit` jobs: off their queues, started, owned by the worker, in one step.
     virtual task<take_answer> take(take_request request) = 0;
+    /// The next command for the worker, waiting at most `wait_max` without polling. The first call, which may
+    /// wait 0, begins to listen, and what is sent from then on is heard. On Redis a lost connection is an
+    /// error of this call; the next one listens again, and what was sent in between is gone.
+    virtual task<std::optional<worker_command>> wait_command(std::string worker,
+                                                             std::chrono::milliseconds wait_max) = 0;
     /// Returns when one of the queues may have work, at the latest after `wait_max`.
     virtual task<void> wait_for_work(std::vector<std::string> queues, std::chrono::milliseconds wait_max) = 0;
     virtual task<std::vector<finish_answer>> finish(std::string worker,
@@ -218,6 +254,9 @@ class job_store {
     virtual task<maintain_answer> maintain(std::string worker, std::vector<std::string> queues,
                                            bool clean) = 0;
 };
+
+/// The recorded text of a stopped job; RQ's own words.
+inline constexpr std::string_view stopped_text = "Job stopped by user, work-horse terminated.";
 
 struct store_options {
     /// Added to the store's clock; tests move it. Default: nothing. Threads: called from any.
