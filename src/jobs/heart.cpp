@@ -48,13 +48,17 @@ namespace detail {
 void running_jobs::add(const job_record& job, const std::string& function, time_point overdue_at) {
     std::lock_guard lock(mutex_);
     auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
-    entries_[job.execution] = entry{job, function, now, overdue_at, false};
+    entry& e = entries_[job.execution];
+    e.job = job;
+    e.function = function;
+    e.started = now;
+    e.overdue_at = overdue_at;
 }
 
 bool running_jobs::claim(const std::string& execution) {
     std::lock_guard lock(mutex_);
     if (auto late = hanging_.find(execution); late != hanging_.end()) {
-        if (late->second) lost_.fetch_sub(1, std::memory_order_relaxed);  // it came back after all
+        if (late->second.lost) lost_.fetch_sub(1, std::memory_order_relaxed);  // it came back after all
         hanging_.erase(late);
         return false;
     }
@@ -62,6 +66,17 @@ bool running_jobs::claim(const std::string& execution) {
     if (found == entries_.end() || found->second.claimed) return false;
     found->second.claimed = true;
     return true;
+}
+
+void running_jobs::tell_end(const std::string& execution, std::string text, bool stopped,
+                            time_point overdue_at, time_point lost_at) {
+    std::lock_guard lock(mutex_);
+    auto found = entries_.find(execution);
+    if (found == entries_.end() || found->second.claimed) return;
+    found->second.end_text = std::move(text);
+    found->second.stopped = stopped;
+    found->second.overdue_at = overdue_at;
+    found->second.lost_at = lost_at;
 }
 
 void running_jobs::drop(const std::string& execution) {
@@ -78,18 +93,27 @@ std::vector<running_jobs::entry> running_jobs::claim_overdue(time_point now) {
             continue;
         }
         late.push_back(std::move(at->second));
-        hanging_[at->first] = false;
+        hanging_[at->first] = hung{late.back().lost_at, false, false};
         at = entries_.erase(at);
     }
     return late;
 }
 
-void running_jobs::set_lost(const std::string& execution) {
+void running_jobs::set_recorded(const std::string& execution) {
     std::lock_guard lock(mutex_);
-    auto found = hanging_.find(execution);
-    if (found == hanging_.end() || found->second) return;
-    found->second = true;
-    lost_.fetch_add(1, std::memory_order_relaxed);
+    if (auto found = hanging_.find(execution); found != hanging_.end()) found->second.recorded = true;
+}
+
+bool running_jobs::count_lost(time_point now) {
+    std::lock_guard lock(mutex_);
+    bool any = false;
+    for (auto& [execution, h] : hanging_) {
+        if (h.lost || !h.recorded || h.lost_at > now) continue;
+        h.lost = true;
+        any = true;
+        lost_.fetch_add(1, std::memory_order_relaxed);
+    }
+    return any;
 }
 
 std::vector<execution_outcome> running_jobs::take_all(const std::string&) {
@@ -101,6 +125,10 @@ std::vector<execution_outcome> running_jobs::take_all(const std::string&) {
         o.job = e.job.id;
         o.execution = execution;
         o.queue = e.job.queue;
+        o.stopped = e.stopped;
+        o.error = e.end_text;
+        o.started_at = e.started;
+        o.ended_at = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
         all.push_back(std::move(o));
     }
     entries_.clear();
@@ -163,6 +191,20 @@ void heart::note_due(wall_time t) {
     if (own_loop_) own_loop_->post([this] { wake_->set(); });
 }
 
+void heart::hurry() {
+    std::lock_guard lock(mutex_);
+    hurry_ = true;
+    if (own_loop_) own_loop_->post([this] { wake_->set(); });
+}
+
+void heart::note_stopping() {
+    {
+        std::lock_guard lock(mutex_);
+        worker_stops_ = true;
+    }
+    hurry();
+}
+
 task<void> heart::beat() {
     async_event wake;
     {
@@ -185,6 +227,7 @@ task<void> heart::beat() {
         {
             std::lock_guard lock(mutex_);
             if (stopping_) co_return;
+            if (std::exchange(hurry_, false)) pause = duration(0);
             if (due_ && store_now_at_ != time_point{}) {
                 using std::chrono::microseconds;
                 wall_time now =
@@ -233,6 +276,10 @@ task<void> heart::one_beat(job_store& store) {
     request.lease = options_.lease;
     request.state = jobs_.size() > 0 ? worker_state::busy : worker_state::idle;
     request.rq_records = clock::now() - last_rq_records_ >= rq_records_every;
+    {
+        std::lock_guard lock(mutex_);
+        request.stopping = worker_stops_;
+    }
     heartbeat_answer answer = co_await store.heartbeat(request);
     if (request.rq_records) last_rq_records_ = clock::now();
     store_now_ = answer.now;
@@ -287,19 +334,28 @@ task<void> heart::write_off_overdue(job_store& store) {
         o.job = e.job.id;
         o.execution = e.job.execution;
         o.queue = e.job.queue;
-        o.error = timeout_text(e.job, e.function, worker_.name);
+        o.error = e.end_text.empty() ? timeout_text(e.job, e.function, worker_.name) : e.end_text;
+        o.stopped = e.stopped;
         o.started_at = e.started;
         o.ended_at = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
         written_off_.push_back(std::move(o));
-        log_(fmt::format(
-            "{}: job {}: {} hangs past its timeout of {} s; it is recorded as failed and its slot is lost",
-            e.job.queue, e.job.id, e.function, e.job.timeout.count()));
+        if (e.end_text.empty())
+            log_(
+                fmt::format("{}: job {}: {} hangs past its timeout of {} s; it is recorded as failed and its "
+                            "slot is lost",
+                            e.job.queue, e.job.id, e.function, e.job.timeout.count()));
+        else
+            log_(
+                fmt::format("{}: job {}: {} still runs; it is recorded as {}, and has its slot until it ends",
+                            e.job.queue, e.job.id, e.function, e.stopped ? "stopped" : "failed"));
     }
-    if (written_off_.empty()) co_return;
-    co_await store.finish(worker_.name, written_off_);  // where it fails, the next beat tries again
-    // Only now: the worker ends when nothing but lost slots is left.
-    for (const execution_outcome& o : std::exchange(written_off_, {})) jobs_.set_lost(o.execution);
-    worker_loop_.post(lost_slot_);
+    if (!written_off_.empty()) {
+        co_await store.finish(worker_.name, written_off_);  // where it fails, the next beat tries again
+        worker_loop_.post([told = written_off_told_, n = written_off_.size()] { told(n); });
+        for (const execution_outcome& o : std::exchange(written_off_, {})) jobs_.set_recorded(o.execution);
+    }
+    // Only what is recorded counts: the worker ends when nothing but lost slots is left.
+    if (jobs_.count_lost(clock::now())) worker_loop_.post(lost_slot_);
 }
 
 void heart::check_worker_loop() {

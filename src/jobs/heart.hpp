@@ -35,6 +35,11 @@ class running_jobs {
         wall_time started{};
         time_point overdue_at{};
         bool claimed = false;
+        /// How it ends where it was told to: stopped, or failed. Empty: it has run out of its time.
+        std::string end_text{};
+        bool stopped = false;
+        /// Once it is overdue and recorded, its slot counts as lost from then on.
+        time_point lost_at{};
     };
 
     void add(const job_record& job, const std::string& function, time_point overdue_at);
@@ -46,10 +51,16 @@ class running_jobs {
         std::string execution;
         ~finishing() { jobs.drop(execution); }
     };
+    /// The run was told to end: if nobody has claimed it by `overdue_at` it is written off with these words,
+    /// and its slot counts as lost if it still runs at `lost_at`.
+    void tell_end(const std::string& execution, std::string text, bool stopped, time_point overdue_at,
+                  time_point lost_at);
     /// Claims and gives the entries past their time.
     std::vector<entry> claim_overdue(time_point now);
-    /// The failure of one of these is recorded: it costs a slot from now on until its late end.
-    void set_lost(const std::string& execution);
+    /// The outcome of one of these is recorded: it costs a slot from its `lost_at` until its late end.
+    void set_recorded(const std::string& execution);
+    /// Counts the slots that are lost by now; true if one is new.
+    bool count_lost(time_point now);
     /// Claims and gives whatever has no recorded outcome.
     std::vector<execution_outcome> take_all(const std::string& worker);
     std::vector<std::string> functions() const;
@@ -61,7 +72,12 @@ class running_jobs {
 
     mutable std::mutex mutex_;
     std::map<std::string, entry> entries_;
-    std::map<std::string, bool> hanging_;  // claimed as overdue, their function still runs; true: lost
+    struct hung {
+        time_point lost_at{};
+        bool recorded = false;
+        bool lost = false;
+    };
+    std::map<std::string, hung> hanging_;  // claimed as overdue, their function still runs
     std::atomic<std::size_t> lost_{0};
 };
 
@@ -76,7 +92,13 @@ class heart {
     void on_lost_slot(std::function<void()> f) { lost_slot_ = std::move(f); }
     /// Once, when the first sign of life was given and dead workers were looked for, or when that failed.
     void on_first_beat(std::function<void()> f) { first_beat_ = std::move(f); }
+    /// Whenever it has recorded the outcomes of so many runs.
+    void on_written_off(std::function<void(std::size_t)> f) { written_off_told_ = std::move(f); }
     void start();
+    /// Beats now: something is to be written off. Threads: any.
+    void hurry();
+    /// From now on the signs of life say that the worker is stopping. Threads: any.
+    void note_stopping();
     /// Joins the thread.
     void stop();
     /// Failures that are not recorded yet. After stop().
@@ -101,12 +123,15 @@ class heart {
     std::function<void(std::string_view)> log_;
     std::function<void()> lost_slot_;
     std::function<void()> first_beat_;
+    std::function<void(std::size_t)> written_off_told_;
 
     std::mutex mutex_;  // guards what follows up to the thread
     std::optional<loop_handle> own_loop_;
     async_event* wake_ = nullptr;
     bool stopping_ = false;
     std::optional<wall_time> due_;
+    bool hurry_ = false;
+    bool worker_stops_ = false;
     std::thread thread_;
 
     // Only on the heart's thread.

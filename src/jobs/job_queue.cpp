@@ -168,6 +168,9 @@ task<std::string> await_outcome(std::shared_ptr<job_store> store, std::string id
                 case result_type::stopped:
                     throw_job_error(job_errc::stopped, fmt::format("job {} was stopped", id));
                 case result_type::failed:
+                    if (r->error == stopped_text)  // as RQ records it
+                        throw_job_error(job_errc::stopped, fmt::format("job {} was stopped", id));
+                    throw_recorded_failure(id, r->error);
                 case result_type::retries_exceeded:
                     throw_recorded_failure(id, r->error);
             }

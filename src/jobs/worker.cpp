@@ -31,6 +31,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -45,6 +46,9 @@
 //     jobs whose time has come, jobs that hang. No job can block it.
 // What runs is in `shared.running` under its execution id until its outcome is recorded. Whoever takes it out
 // of there owns the outcome: the task, the heart (a job that hangs), or stop() (handing back).
+// A fourth part listens to commands from elsewhere. One that ends a run marks it in `runs` and cancels its
+// scope; the task then records the end that was asked for, whatever the function makes of its cancel. Where
+// the function goes on (a thread cannot be killed, a coroutine may take its time) the heart records that end.
 
 namespace simul {
 namespace {
@@ -53,6 +57,10 @@ constexpr context_value<const job_record*> job_here;
 
 /// An idle worker looks at its queues that often even if no news come.
 constexpr std::chrono::milliseconds wait_for_work_max(60'000);
+/// A wait for commands begins anew that often.
+constexpr std::chrono::milliseconds wait_for_command_max(60'000);
+/// Stops of jobs that are on their way to this worker; more are not remembered.
+constexpr std::size_t early_stops_max = 1000;
 
 wall_time wall_now() {
     return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
@@ -283,6 +291,41 @@ struct worker::impl {
         return o;
     }
 
+    /// A run from when it was taken until its function has ended.
+    struct live_run {
+        enum class end { by_itself, stopped, killed };
+        std::string job;
+        std::string queue;
+        std::string function;
+        job_kind kind = job_kind::coroutine;
+        end told = end::by_itself;
+        bool over = false;              // its function has ended: it is too late to tell it anything
+        cancel_scope* scope = nullptr;  // while its function runs
+    };
+
+    std::string end_text(const live_run& run) const {
+        if (run.told == live_run::end::stopped) return std::string(stopped_text);
+        return detail::failure_text("simul.HorseKilled", "ended by a kill-horse command", run.function,
+                                    options.name);
+    }
+
+    // The function in a scope that a command may cancel; empty where one did. It may also have ended
+    // otherwise after it was told to end: `run.told` counts.
+    task<std::optional<value>> run_in_scope(live_run& run, const handler& h, const job_record& job,
+                                            job_call call, bool limited) {
+        struct leave {
+            live_run& run;
+            ~leave() { run.scope = nullptr; }
+        } guard{run};
+        auto body = [&](cancel_scope& scope) {
+            run.scope = &scope;
+            return run_limited(h, job, std::move(call), limited);
+        };
+        std::optional<std::optional<value>> result = co_await with_scope(body);
+        if (!result) co_return std::nullopt;
+        co_return std::move(*result);
+    }
+
     task<value> call_handler(const handler& h, const job_record* job, job_call call) {
         co_return co_await job_here.with(job, h.run(std::move(call)));
     }
@@ -290,11 +333,14 @@ struct worker::impl {
     task<void> run_one(job_record job) {
         struct leave {
             impl& self;
+            std::string execution;
             ~leave() {
+                self.runs.erase(execution);
                 --self.running;
                 self.slot_free.set();
             }
-        } guard{*this};
+        } guard{*this, job.execution};
+        live_run& run = runs[job.execution];  // take_jobs() has made it
         const wall_time started = wall_now();
         execution_outcome out = outcome_for(job, started);
 
@@ -313,7 +359,7 @@ struct worker::impl {
         if (call && h == nullptr) {
             bool back = options.unknown == unknown_jobs::hand_back ||
                         (options.unknown == unknown_jobs::automatic && store->shared_with_rq());
-            if (back) {
+            if (back && run.told != live_run::end::stopped) {
                 co_await give_back_unknown(std::move(job), call->function, std::move(out));
                 co_return;
             }
@@ -331,17 +377,26 @@ struct worker::impl {
                        limited ? clock::now() + detail::within_limit(job.timeout) + options.timeout_grace
                                : time_point::max());
             payload_format format = format_of(job.data);
-            outcome<std::optional<value>> result =
-                co_await outcome_of(run_limited(*h, job, std::move(*call), limited));
-            if (result.canceled()) co_await checkpoint();  // handed back by whoever canceled
-            out.ended_at = wall_now();
-            record(result, format, function, job, out);
+            run.kind = h->kind;
+            run.function = function;
+            if (run.told == live_run::end::by_itself) {  // else it was told to end before it began
+                outcome<std::optional<value>> result =
+                    co_await outcome_of(run_in_scope(run, *h, job, std::move(*call), limited));
+                if (result.canceled()) co_await checkpoint();  // handed back by whoever canceled
+                out.ended_at = wall_now();
+                if (run.told == live_run::end::by_itself) record(result, format, function, job, out);
+            }
         } else {
             shared.add(job, function, time_point::max());
         }
+        run.over = true;
+        if (run.told != live_run::end::by_itself) {
+            out.error = end_text(run);
+            out.stopped = run.told == live_run::end::stopped;
+        }
         if (!shared.claim(job.execution)) {
-            log(fmt::format("{}: late result of {} dropped: it was recorded as failed before", job.queue,
-                            job.id));
+            log(fmt::format("{}: late result of {} dropped: it was recorded as {} before", job.queue, job.id,
+                            run.told == live_run::end::stopped ? "stopped" : "failed"));
             co_return;
         }
         shared_state::finishing still_here{shared, job.execution};
@@ -414,6 +469,10 @@ struct worker::impl {
             return;
         }
         ++report.failed;
+        if (out.stopped) {
+            log(fmt::format("{}: Job stopped by user ({})", job.queue, job.id));
+            return;
+        }
         log(fmt::format("{}: job {}: exception raised while executing ({})", job.queue, job.id, function),
             out.error);
         if (a.kind == finish_kind::requeued)
@@ -429,7 +488,123 @@ struct worker::impl {
         return names.empty() ? "none" : names;
     }
 
+    // ---- commands
+    void tell_run(const std::string& execution, live_run& run, live_run::end how) {
+        if (run.over) {
+            log(fmt::format("Job {} has just ended, command ignored", run.job));
+            return;
+        }
+        if (run.told == how || run.told == live_run::end::stopped) return;  // on its way
+        run.told = how;
+        log(fmt::format("{}: job {}: told to {}", run.queue, run.job,
+                        how == live_run::end::stopped ? "stop" : "end"));
+        if (run.scope == nullptr) return;  // it has not begun
+        // A coroutine or a process has time to end well. A function in a thread may go on for long, and who
+        // stopped it does not wait for that; what is tried again had better not run beside itself.
+        const bool stopped = how == live_run::end::stopped;
+        const bool at_once = stopped && run.kind == job_kind::thread;
+        const time_point now = clock::now();
+        const time_point patience = now + options.timeout_grace;
+        shared.tell_end(execution, end_text(run), stopped, at_once ? now : patience, patience);
+        if (at_once) the_heart->hurry();
+        run.scope->cancel(stopped ? "the job was stopped" : "a kill-horse command");
+    }
+
+    void stop_job(const worker_command& c) {
+        bool found = false;
+        // A cancel may end a run at once, and take it out of `runs`.
+        std::vector<std::string> executions;
+        for (auto& [execution, run] : runs)
+            if (run.job == c.job && (c.kind == worker_command_kind::stop_job || c.execution == execution))
+                executions.push_back(execution);
+        for (const std::string& execution : executions) {
+            auto at = runs.find(execution);
+            if (at == runs.end()) continue;
+            found = true;
+            tell_run(execution, at->second, live_run::end::stopped);
+        }
+        if (found) return;
+        if (taking && early_stops.size() < early_stops_max)
+            early_stops.push_back(c);  // it may be on its way here
+        else
+            log(fmt::format("Not working on job {}, command ignored", c.job));
+    }
+
+    void kill_horse() {
+        log("Received kill horse command");
+        if (runs.empty()) log("Nothing runs, kill horse command ignored");
+        std::vector<std::string> executions;
+        for (auto& [execution, run] : runs) executions.push_back(execution);
+        for (const std::string& execution : executions)
+            if (auto at = runs.find(execution); at != runs.end())
+                tell_run(execution, at->second, live_run::end::killed);
+    }
+
+    void obey(const worker_command& c) {
+        switch (c.kind) {
+            case worker_command_kind::stop_job:
+            case worker_command_kind::stop_execution:
+                stop_job(c);
+                break;
+            case worker_command_kind::kill_horse:
+                kill_horse();
+                break;
+            case worker_command_kind::shutdown:
+                log("Received shutdown command");
+                if (stops == 0) stop();
+                break;
+            case worker_command_kind::unknown:
+                log(fmt::format("A command that is not understood was ignored: {}", c.text));
+                break;
+        }
+    }
+
+    // Never returns. A store that cannot be listened to leaves the worker without commands, but working.
+    task<void> listen() {
+        std::chrono::milliseconds pause(50);
+        bool told = false;
+        for (;;) {
+            auto heard = co_await outcome_of(store->wait_command(options.name, wait_for_command_max));
+            if (heard.canceled()) co_await checkpoint();
+            if (heard.has_error()) {
+                if (!told)
+                    log(fmt::format("Commands cannot be heard: {}; trying again", text_of(heard.error())));
+                told = true;
+                co_await sleep_for(pause);
+                pause = std::min(pause * 2, std::chrono::milliseconds(5'000));
+                // Silence is no proof that they are heard again, but a subscription without an error is.
+                heard = co_await outcome_of(store->wait_command(options.name, std::chrono::milliseconds(0)));
+                if (heard.canceled()) co_await checkpoint();
+                if (heard.has_error()) continue;
+            }
+            if (told) log("Commands are heard again");
+            told = false;
+            pause = std::chrono::milliseconds(50);
+            if (std::optional<worker_command> c = std::move(heard).value()) obey(*c);
+        }
+    }
+    task<void> listen_until_served() { co_await race(listen(), served.wait()); }
+
+    // Before anything is taken: who stops a job that runs here finds a listener.
+    task<void> begin_to_listen() {
+        auto heard = co_await outcome_of(trying_until_stop(
+            [&] { return store->wait_command(options.name, std::chrono::milliseconds(0)); }));
+        if (heard.canceled()) co_await checkpoint();
+        if (heard.has_error()) co_return;  // listen() meets it again, and tells it
+        auto first = std::move(heard).value();
+        if (first && *first) obey(**first);
+    }
+
     // ---- taking
+    void begin_run(const job_record& job) {
+        live_run& run = runs[job.execution];
+        run.job = job.id;
+        run.queue = job.queue;
+        for (const worker_command& c : early_stops)
+            if (c.job == job.id && (c.kind == worker_command_kind::stop_job || c.execution == job.execution))
+                run.told = live_run::end::stopped;
+    }
+
     std::size_t free_slots() {
         std::size_t limit = slots();
         std::size_t busy = running;  // those that hang count too
@@ -467,9 +642,21 @@ struct worker::impl {
             request.limit = n;
             request.skip.assign(skip.begin(), skip.end());
             const bool was_idle = busy() == 0;
+            taking = true;
+            struct end_of_taking {
+                impl& self;
+                ~end_of_taking() { self.taking = false; }
+            } guard{*this};
+            early_stops.clear();
             auto taken = co_await trying_until_stop([&] { return store->take(request); });
+            taking = false;
             if (!taken) break;
             take_answer& answer = *taken;
+            for (taken_job& t : answer.jobs) begin_run(t.job);
+            for (const worker_command& c : std::exchange(early_stops, {}))
+                if (std::none_of(answer.jobs.begin(), answer.jobs.end(),
+                                 [&](const taken_job& t) { return t.job.id == c.job; }))
+                    log(fmt::format("Not working on job {}, command ignored", c.job));
             for (taken_job& t : answer.jobs) {
                 ++taken_total;
                 ++running;  // now, not when it begins: else its slot would be given away twice
@@ -517,7 +704,10 @@ struct worker::impl {
             group = &jobs;
             served.reset();
             given_up.reset();
+            runs.clear();
             jobs.spawn(&impl::watch_group, this);
+            co_await begin_to_listen();
+            jobs.spawn(&impl::listen_until_served, this);
             for (const std::string& q : options.queues)
                 log(fmt::format("Cleaning registries for queue: {}", q));
             co_await trying_until_stop([&] { return store->maintain(options.name, options.queues, true); });
@@ -553,9 +743,16 @@ struct worker::impl {
     task<void> leave() {
         group = nullptr;
         the_heart->stop();
-        const std::vector<execution_outcome> late = the_heart->take_written_off();
-        if (!late.empty()) co_await store->finish(options.name, late);
+        std::vector<execution_outcome> late = the_heart->take_written_off();
         std::vector<execution_outcome> back = shared.take_all(options.name);
+        // A job that was stopped does not run again because its worker leaves before it has ended.
+        for (execution_outcome& o : back)
+            if (o.stopped) late.push_back(std::move(o));
+        std::erase_if(back, [](const execution_outcome& o) { return o.stopped; });
+        if (!late.empty()) {
+            report.failed += late.size();
+            co_await store->finish(options.name, late);
+        }
         if (!back.empty()) {
             report.handed_back += back.size();
             co_await store->hand_back(options.name, back);
@@ -586,6 +783,9 @@ struct worker::impl {
         the_heart->on_first_beat([me] {
             if (auto self = me.lock()) self->looked_for_dead.set();
         });
+        the_heart->on_written_off([me](std::size_t n) {
+            if (auto self = me.lock()) self->report.failed += n;
+        });
         the_heart->start();
         co_await finally(serve(), [this] { return leave(); });
         report.lost_slots = abandoned;
@@ -599,6 +799,7 @@ struct worker::impl {
             log(running == 0 ? "Warm shut down requested"
                              : fmt::format("Warm shut down requested: waiting for {} running jobs", running));
             stop_asked.set();
+            if (the_heart && running > 0) the_heart->note_stopping();
         } else if (stops == 2) {
             log(fmt::format("Cold shut down: {} running jobs go back to their queues", running));
             if (group != nullptr) group->cancel("second stop of the worker");
@@ -631,6 +832,10 @@ struct worker::impl {
     async_event looked_for_dead;  // by the heart's first beat
     int stops = 0;
     task_group* group = nullptr;
+
+    std::unordered_map<std::string, live_run> runs;  // by execution
+    bool taking = false;                             // a take is under way
+    std::vector<worker_command> early_stops;         // that came meanwhile, for jobs that do not run here yet
     std::shared_ptr<impl> alive{this, [](impl*) {}};  // owns nothing: it tells whether this is still there
 };
 

@@ -3,7 +3,8 @@ import json
 import sys
 
 from redis import Redis
-from rq import Queue, Retry
+from rq import Queue, Retry, Worker
+from rq.command import send_kill_horse_command, send_shutdown_command, send_stop_job_command
 from rq.job import Dependency, Job
 from rq.serializers import JSONSerializer
 import rq
@@ -55,6 +56,22 @@ elif command == "cancel":  # ID: with its dependents released
 elif command == "requeue":  # ID
     Job.fetch(arguments[0], connection=connection).requeue()
     print(json.dumps("ok"))
+elif command == "stop-job":  # ID
+    send_stop_job_command(connection, arguments[0])
+    print(json.dumps("ok"))
+elif command == "kill-horse":  # WORKER
+    send_kill_horse_command(connection, arguments[0])
+    print(json.dumps("ok"))
+elif command == "shutdown":  # WORKER
+    send_shutdown_command(connection, arguments[0])
+    print(json.dumps("ok"))
+elif command == "worker":  # NAME: what RQ shows of it
+    found = [w for w in Worker.all(connection=connection) if w.name == arguments[0]]
+    print(json.dumps([{
+        "state": str(w.get_state()),
+        "failed": w.failed_job_count,
+        "shutdown_requested": connection.hget(w.key, "shutdown_requested_date") is not None,
+    } for w in found]))
 elif command == "registries":
     queue = Queue(connection=connection)
     print(json.dumps({

@@ -94,6 +94,9 @@ class job_handle {
     task<void> cancel(bool enqueue_dependents = false) const {
         return store_->cancel(id_, enqueue_dependents);
     }
+    /// See job_store::stop: the worker that runs it is told to end it. result() then throws
+    /// job_errc::stopped.
+    task<void> stop() const { return store_->stop(id_); }
 
   private:
     static task<R> read(std::shared_ptr<job_store> store, std::string id, std::string after) {

@@ -61,7 +61,9 @@ struct worker_options {
     std::chrono::seconds lease{90};
     /// Pause between signs of life. They come from a thread that no job can block.
     std::chrono::milliseconds heartbeat{2'000};
-    /// How long a job may go on past its timeout before it is recorded as failed while it still runs.
+    /// How long a job may go on past its timeout before it is recorded as failed while it still runs. Also
+    /// how long one that was stopped may go on: after that its slot counts as lost, as that of one that
+    /// hangs.
     std::chrono::milliseconds timeout_grace{5'000};
     /// A job that had so many workers die is set aside as failed.
     int deaths_max = 3;
@@ -82,7 +84,7 @@ struct worker_options {
 
 struct worker_report {
     std::size_t succeeded = 0;
-    std::size_t failed = 0;  ///< Runs that failed, tried again or not.
+    std::size_t failed = 0;  ///< Runs that failed, tried again or not, and those that were stopped.
     std::size_t handed_back = 0;
     std::size_t lost_slots = 0;  ///< As worker::lost_slots().
 };
@@ -90,7 +92,10 @@ struct worker_report {
 /// The job that the calling coroutine runs in; null elsewhere. Lifetime: the job's run.
 const job_record* this_job() noexcept;
 
-/// Takes jobs from queues and runs them.
+/// Takes jobs from queues and runs them, and does what it is told from elsewhere (job_store::stop,
+/// job_store::send_command): a coroutine that is stopped is canceled, an isolated function's process is
+/// killed, and a function in a thread sees here().canceled(); it is recorded as stopped at once even if it
+/// goes on.
 ///
 ///     worker w("sqlite:///var/lib/app/jobs.db");
 ///     w.handle(count_words, [](std::string url) -> task<int> {...});

@@ -1,4 +1,6 @@
 # Functions that the real `rq worker` runs for jobs that simul enqueued.
+import time
+
 from rq import get_current_job
 
 
@@ -28,3 +30,8 @@ def need(key):
     if not get_current_job().connection.exists(key):
         raise ValueError("no " + key)
     return key
+
+
+def nap(seconds):
+    time.sleep(seconds)
+    return "rested"
