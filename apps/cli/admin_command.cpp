@@ -55,17 +55,17 @@ queue_counts counts_of(const store_overview& o, const std::string& queue) {
     return {};
 }
 
-/// One step for each id. What cannot be done is told in a line of its own, and the others have their turn;
-/// the status is that of the refusals, or `failed` where they differ.
+/// One step for each job or worker. What cannot be done is told in a line of its own, and the others have
+/// their turn; the status is that of the refusals, or `failed` where they differ.
 template <class F>
-task<int> for_each_id(const common_options& common, const std::vector<std::string>& ids,
-                      std::string_view done, F step) {
+task<int> for_each_name(const common_options& common, const std::vector<std::string>& names,
+                        std::string_view what, std::string_view done, F step) {
     int status = ok;
-    for (const std::string& id : ids) {
+    for (const std::string& name : names) {
         std::exception_ptr error;
         try {
-            co_await step(id);
-        } catch (const std::system_error&) {  // reported below; the other ids have their turn
+            co_await step(name);
+        } catch (const std::system_error&) {  // reported below; the others have their turn
             error = std::current_exception();
         }
         if (error) {
@@ -73,12 +73,18 @@ task<int> for_each_id(const common_options& common, const std::vector<std::strin
             if (refused == no_store) co_return refused;  // it would be the same for the others
             status = status == ok || status == refused ? refused : failed;
         } else if (common.json) {
-            print_line(value().set("id", id).set("done", done));
+            print_line(value().set(what == "Job" ? "id" : "worker", name).set("done", done));
         } else {
-            print(fmt::format("Job {} {}.\n", id, done));
+            print(fmt::format("{} {} {}.\n", what, escape_controls(name), done));
         }
     }
     co_return status;
+}
+
+template <class F>
+task<int> for_each_id(const common_options& common, const std::vector<std::string>& ids,
+                      std::string_view done, F step) {
+    return for_each_name(common, ids, "Job", done, std::move(step));
 }
 
 task<int> requeue_all(const common_options& common, std::shared_ptr<job_store> store, std::string name) {
@@ -131,6 +137,29 @@ int cancel(const common_options& common, const std::vector<std::string>& ids, bo
         std::unique_ptr<job_store> store = open(common);
         auto step = [&](std::string id) -> task<void> { co_await store->cancel(id, enqueue_dependents); };
         co_return co_await for_each_id(common, ids, "canceled", step);
+    });
+}
+
+int stop(const common_options& common, const std::vector<std::string>& ids) {
+    return run_command([&]() -> task<int> {
+        std::unique_ptr<job_store> store = open(common);
+        auto step = [&](std::string id) -> task<void> { co_await store->stop(id); };
+        co_return co_await for_each_id(common, ids, "told to stop", step);
+    });
+}
+
+int command_workers(const common_options& common, const std::vector<std::string>& names,
+                    worker_command_kind kind) {
+    return run_command([&]() -> task<int> {
+        std::unique_ptr<job_store> store = open(common);
+        auto step = [&](std::string name) -> task<void> {
+            worker_command c;
+            c.kind = kind;
+            co_await store->send_command(name, c);
+        };
+        const std::string_view done =
+            kind == worker_command_kind::shutdown ? "told to shut down" : "told to kill what it runs";
+        co_return co_await for_each_name(common, names, "Worker", done, step);
     });
 }
 

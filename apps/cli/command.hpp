@@ -117,6 +117,10 @@ struct requeue_arguments {
 };
 int requeue(const common_options& common, const requeue_arguments& arguments);
 int cancel(const common_options& common, const std::vector<std::string>& ids, bool enqueue_dependents);
+int stop(const common_options& common, const std::vector<std::string>& ids);
+/// Sends `kind` to each worker.
+int command_workers(const common_options& common, const std::vector<std::string>& names,
+                    worker_command_kind kind);
 /// `queues` empty: all that there are.
 int empty(const common_options& common, const std::vector<std::string>& queues);
 /// `time_limit` empty: until resume.

@@ -35,7 +35,7 @@ rediss://... (TLS), redis+sentinel://host[,host...]/NAME[/db] and unix:///path/r
 and workers may use the same). A password is best put into SIMUL_STORE, because command lines can be seen by others.
 
 Exit status: 0 done; 1 failed, or refused in the state that things are in (the id or the worker's name is in use, the
-job cannot be canceled or requeued now); 2 wrong command line (also a module that cannot be used); 3 the store cannot
+job cannot be canceled, stopped or requeued now, its worker does not listen); 2 wrong command line (also a module that cannot be used); 3 the store cannot
 be opened or reached; 4 no such job, or its record has expired; 5 (enqueue --wait) the job failed, was stopped or was
 canceled.)";
 
@@ -283,6 +283,32 @@ int main(int argc, char** argv) {
                     ? "empty needs the names of queues: simul empty QUEUE...; or simul empty --all"
                     : "empty takes the names of queues or --all, not both");
         status = empty(common, emptied);
+    });
+
+    auto* sto =
+        app.add_subcommand("stop", "Stop jobs that run: they end as stopped, and are not tried again");
+    sto->add_option("ids", ids, "Ids of jobs")->type_name("ID");
+    sto->callback([&] {
+        if (ids.empty()) throw CLI::ValidationError("stop needs the ids of jobs: simul stop ID...");
+        status = stop(common, ids);
+    });
+
+    std::vector<std::string> names;
+    auto* shut = app.add_subcommand(
+        "shutdown", "Tell workers to end, wherever they run: they let end what runs, as after SIGTERM");
+    shut->add_option("workers", names, "Names of workers; simul info lists them")->type_name("WORKER");
+    shut->callback([&] {
+        if (names.empty())
+            throw CLI::ValidationError("shutdown needs the names of workers: simul shutdown WORKER...");
+        status = command_workers(common, names, simul::worker_command_kind::shutdown);
+    });
+    auto* kil = app.add_subcommand(
+        "kill-horse", "Tell workers to end all that they run: those jobs fail, and their retries apply");
+    kil->add_option("workers", names, "Names of workers; simul info lists them")->type_name("WORKER");
+    kil->callback([&] {
+        if (names.empty())
+            throw CLI::ValidationError("kill-horse needs the names of workers: simul kill-horse WORKER...");
+        status = command_workers(common, names, simul::worker_command_kind::kill_horse);
     });
 
     std::string duration;

@@ -133,6 +133,12 @@ TEST_CASE("mistakes get one line that says what to do, and a status that means s
     check("", 2, "a command is missing; write one of: worker, ");
     check("requeue", 2, "requeue needs the ids of jobs");
     check("cancel", 2, "cancel needs the ids of jobs");
+    check("stop", 2, "stop needs the ids of jobs");
+    check("stop never-made", 4, "simul: there is no job never-made");
+    check("shutdown", 2, "shutdown needs the names of workers");
+    check("shutdown nobody", 1, "simul: no worker named 'nobody' listens to commands");
+    check("kill-horse", 2, "kill-horse needs the names of workers");
+    check("kill-horse nobody", 1, "simul: no worker named 'nobody' listens to commands");
     check("job", 2, "job needs the id of a job");
     check("worker --concurrency 0", 2, "--concurrency: '0' is no whole number from 1 to 1000000");
     check("worker --concurrency many", 2, "--concurrency: 'many' is no whole number from 1 to 1000000");
@@ -381,4 +387,46 @@ TEST_CASE("a closed or full stdout is noticed and ends no worker") {
     // The log is lost, which the status tells; the job is not.
     CHECK(sh.run("worker --burst 2>/dev/null >&-; echo status $? #").output == "status 1\n");
     CHECK(json::parse(sh.run("job a --json").output)["status"].as_string() == "finished");
+}
+
+TEST_CASE("a command that runs is stopped from another shell, and its worker is told to end") {
+    simul::testing::redis_server server;
+    shell sh;
+    for (const std::string& store : {sh.store(), server.url()}) {
+        CAPTURE(store);
+        auto status_of = [&](const std::string& id) {
+            return json::parse(sh.run("job " + id + " --json", store).output)["status"].as_string();
+        };
+        CHECK(sh.run("enqueue --exec --retry-max 3 --job-id long -- sleep 1000", store).status == 0);
+        ended e = sh.run("stop long", store);
+        CHECK(e.status == 1);
+        CHECK_MESSAGE(contains(e.output, "long is queued and cannot be stopped\n"), e.output);
+        ended work;
+        std::thread worker([&] { work = sh.run("worker --name w1 --allow-exec", store); });
+        for (int i = 0; i < 2000 && status_of("long") != "started"; ++i) ::usleep(20'000);
+        e = sh.run("stop long", store);
+        CHECK(e.status == 0);
+        CHECK(e.output == "Job long told to stop.\n");
+        for (int i = 0; i < 2000 && status_of("long") == "started"; ++i) ::usleep(20'000);
+        CHECK(status_of("long") == "stopped");
+        e = sh.run("stop long", store);
+        CHECK(e.status == 1);
+        CHECK_MESSAGE(contains(e.output, "long is stopped and cannot be stopped\n"), e.output);
+        e = sh.run("job long", store);
+        CHECK_MESSAGE(contains(e.output, "Job stopped by user, work-horse terminated.\n"), e.output);
+        // The worker goes on; what it runs then fails when it is told to kill it.
+        CHECK(sh.run("enqueue --exec --job-id other -- sleep 1000", store).status == 0);
+        for (int i = 0; i < 2000 && status_of("other") != "started"; ++i) ::usleep(20'000);
+        e = sh.run("kill-horse w1", store);
+        CHECK(e.output == "Worker w1 told to kill what it runs.\n");
+        for (int i = 0; i < 2000 && status_of("other") == "started"; ++i) ::usleep(20'000);
+        CHECK(status_of("other") == "failed");
+        e = sh.run("shutdown w1 --json", store);
+        CHECK(e.status == 0);
+        CHECK(json::parse(e.output) == json::parse(R"({"worker": "w1", "done": "told to shut down"})"));
+        worker.join();
+        CHECK(work.status == 0);
+        CHECK_MESSAGE(contains(work.output, "default: Job stopped by user (long)\n"), work.output);
+        CHECK_MESSAGE(contains(work.output, "Received shutdown command\n"), work.output);
+    }
 }
