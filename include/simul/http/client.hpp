@@ -44,12 +44,12 @@ struct client_options {
     std::size_t connections_per_origin_max = 100;
     /// How long an unused connection is kept; shorter if the server says so (Keep-Alive: timeout=...).
     duration idle_time_max = std::chrono::seconds(15);
-    http::timeouts timeouts;
-    redirect_options redirects;
+    http::timeouts timeouts{};
+    redirect_options redirects{};
     /// Largest body that is read as a whole, as transferred and decompressed. `stream()` has no limit.
     std::uint64_t response_bytes_max = 64 * 1024 * 1024;
     /// Of the response's head and framing. (body_bytes_max is not used: see response_bytes_max.)
-    parser_limits head;
+    parser_limits head{};
     /// Of decompression. (output_bytes_max is not used for whole bodies: see response_bytes_max.)
     decoder_limits decompression{.output_bytes_max = decoder_limits::unlimited};
     /// Ask for gzip and deflate, and undo them.
@@ -65,11 +65,11 @@ struct client_options {
     /// How long a request with expect_continue() waits for the server's word before it sends its body.
     duration continue_time_max = std::chrono::seconds(1);
     /// Sent with every request that has no header of that name; empty: none.
-    std::string user_agent;  ///< Default: "simul/VERSION".
-    http::headers headers;   ///< More of them.
-    transport_options connect;
+    std::string user_agent{};  ///< Default: "simul/VERSION".
+    http::headers headers{};   ///< More of them.
+    transport_options connect{};
     /// Replaces TCP and TLS; then `connect` is not used.
-    std::shared_ptr<http::transport> transport;
+    std::shared_ptr<http::transport> transport{};
 };
 
 /// What a client has done so far, and what it holds.

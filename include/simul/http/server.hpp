@@ -30,7 +30,7 @@ struct server_options {
     /// Largest request body. Exceeding it is answered with 413. A route may have its own.
     std::uint64_t body_bytes_max = 1024 * 1024;
     /// Of the request's head and framing. (body_bytes_max in it is not used.)
-    parser_limits head;
+    parser_limits head{};
     /// From the first byte of a request, or from the beginning of the connection, to the end of its head.
     duration head_time_max = std::chrono::seconds(10);
     /// Each time that we wait for more of the body.
@@ -48,14 +48,14 @@ struct server_options {
     /// A handler that takes longer than this is watched for that.
     duration disconnect_watch_after = std::chrono::milliseconds(10);
     /// Value of Server; empty: none is sent.
-    std::string name;
+    std::string name{};
 };
 
 struct route_options {
     /// The handler reads the body itself, piece by piece, with request.read_some().
     bool stream_body = false;
     /// Instead of server_options::body_bytes_max. (Default of a route with stream_body: unlimited.)
-    std::optional<std::uint64_t> body_bytes_max;
+    std::optional<std::uint64_t> body_bytes_max{};
 };
 
 struct server_statistics {

@@ -73,11 +73,11 @@ class transport {
 
 struct transport_options {
     /// Trust and certificates for https. Default: the authorities of the system.
-    std::optional<tls_context> tls;
+    std::optional<tls_context> tls{};
     /// Connect to this Unix socket, whatever the URL's host and port are. Elsewhere: curl --unix-socket.
-    std::string unix_socket;
+    std::string unix_socket{};
     /// Replaces the system's look-up of host names.
-    resolver_options names;
+    resolver_options names{};
 };
 
 /// TCP and TLS, or a Unix socket.

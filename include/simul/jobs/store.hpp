@@ -260,7 +260,7 @@ inline constexpr std::string_view stopped_text = "Job stopped by user, work-hors
 
 struct store_options {
     /// Added to the store's clock; tests move it. Default: nothing. Threads: called from any.
-    std::function<std::chrono::microseconds()> clock_shift;
+    std::function<std::chrono::microseconds()> clock_shift{};
     /// Strict durability for SQLite: safe against a power cut too, at the price of an fsync per commit.
     bool survive_power_cut = false;
     std::chrono::milliseconds connect_timeout{5'000};

@@ -50,11 +50,11 @@ enum class unknown_jobs {
 
 struct worker_options {
     std::vector<std::string> queues{"default"};  ///< In the order of preference.
-    std::string name;  ///< At most worker_name_bytes_max, no control characters. Default: HOST.PID.XXXX
+    std::string name{};  ///< At most worker_name_bytes_max, no control characters. Default: HOST.PID.XXXX
     /// Jobs at once. Default (0): 100, or one per pool thread where a handler is no coroutine.
     std::size_t concurrency = 0;
-    bool burst = false;                   ///< Ends when the queues are empty.
-    std::optional<std::size_t> max_jobs;  ///< Ends after so many jobs. Default: never.
+    bool burst = false;                     ///< Ends when the queues are empty.
+    std::optional<std::size_t> max_jobs{};  ///< Ends after so many jobs. Default: never.
     unknown_jobs unknown = unknown_jobs::automatic;
 
     /// How long the worker counts as alive after its last sign of life, where nobody can see its process.
@@ -76,7 +76,7 @@ struct worker_options {
     /// Receives the worker's log, line by line without the time. Default: stdout as "HH:MM:SS LINE".
     /// Control characters are escaped (\n, \x1b); only the text of a failure has lines of its own, indented.
     /// Threads: called from the worker's thread and its heartbeat thread, never by both at once.
-    std::function<void(std::string_view line)> log;
+    std::function<void(std::string_view line)> log{};
     /// Pools to use. Default: the worker makes its own when a handler needs one.
     thread_pool* threads = nullptr;
     process_pool* processes = nullptr;

@@ -41,7 +41,7 @@ struct loop_options {
     /// Called for an error that nobody is left to be thrown at (a late error of a race's loser, an abandoned
     /// clean-up). Default: logged as an error (log.hpp), and written to stderr as "simul: error: loop: ..."
     /// where there is no log hook. It must not throw.
-    std::function<void(std::exception_ptr error, std::string_view what)> on_error;
+    std::function<void(std::exception_ptr error, std::string_view what)> on_error{};
 
     /// Threads for blocking calls (`blocking`): files, name look-ups. They are started when needed.
     std::size_t blocking_threads_max = 4;

@@ -47,7 +47,7 @@ class [[nodiscard("await it: co_await names.resolve(...)")]] resolve_operation f
 struct resolver_options {
     /// Replaces the system's look-up. Runs on a thread of the loop's pool for blocking calls; throws if there
     /// is no such host. Default: getaddrinfo, so /etc/hosts, nsswitch.conf and DNS as everywhere else.
-    std::function<std::vector<ip_address>(const std::string& host)> look_up;
+    std::function<std::vector<ip_address>(const std::string& host)> look_up{};
 };
 
 /// Finds the addresses of hosts, off the loop.

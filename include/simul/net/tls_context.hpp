@@ -17,30 +17,30 @@ struct tls_client_options {
     /// the system's folder, in which each is looked up when it is needed.
     bool system_authorities = true;
     /// Further authorities to trust, as a PEM file and as PEM text.
-    std::string authorities_file;
-    std::string authorities_pem;
+    std::string authorities_file{};
+    std::string authorities_pem{};
     /// Our own certificate (with its chain) and key, for servers that ask; as files or as PEM text.
-    std::string certificate_file;
-    std::string key_file;
-    std::string certificate_pem;
-    std::string key_pem;
+    std::string certificate_file{};
+    std::string key_file{};
+    std::string certificate_pem{};
+    std::string key_pem{};
     /// Application protocols (ALPN) in the order of preference: {"h2", "http/1.1"}. None: not negotiated.
-    std::vector<std::string> protocols;
+    std::vector<std::string> protocols{};
     tls_version version_min = tls_version::tls_1_2;
 };
 
 struct tls_server_options {
     /// Certificate (with its chain) and key, as files or as PEM text. Needed.
-    std::string certificate_file;
-    std::string key_file;
-    std::string certificate_pem;
-    std::string key_pem;
+    std::string certificate_file{};
+    std::string key_file{};
+    std::string certificate_pem{};
+    std::string key_pem{};
     /// Application protocols (ALPN) in the order of preference. A client that names some, but none of these,
     /// is refused.
-    std::vector<std::string> protocols;
+    std::vector<std::string> protocols{};
     /// If one is given, clients must show a certificate that one of these authorities has signed.
-    std::string client_authorities_file;
-    std::string client_authorities_pem;
+    std::string client_authorities_file{};
+    std::string client_authorities_pem{};
     tls_version version_min = tls_version::tls_1_2;
 };
 

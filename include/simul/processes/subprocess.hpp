@@ -25,11 +25,11 @@ enum class stream_to {
 
 /// A program to run and how; what the builder `subprocess` fills in.
 struct subprocess_options {
-    std::string program;  ///< looked for in PATH if it has no slash
-    std::vector<std::string> arguments;
-    std::string directory;  ///< empty: this program's
+    std::string program{};  ///< looked for in PATH if it has no slash
+    std::vector<std::string> arguments{};
+    std::string directory{};  ///< empty: this program's
     bool inherit_environment = true;
-    std::vector<std::pair<std::string, std::optional<std::string>>> environment;  ///< set, or unset
+    std::vector<std::pair<std::string, std::optional<std::string>>> environment{};  ///< set, or unset
 
     stream_to input = stream_to::nothing;
     stream_to output = stream_to::pipe;
@@ -37,7 +37,7 @@ struct subprocess_options {
     bool merge_errors = false;  ///< stderr leads where stdout leads
     bool new_session = false;   ///< a session of its own (no terminal), not only a process group
 
-    std::string input_data;  ///< for run(): written to stdin, which is then closed
+    std::string input_data{};  ///< for run(): written to stdin, which is then closed
     std::size_t output_bytes_max = std::size_t{64} << 20U;  ///< for run(), of each stream; more is an error
     std::optional<duration> time_limit = std::nullopt;      ///< for run(): then it is stopped; nothing: none
     duration grace = std::chrono::seconds(2);  ///< for run(): between SIGTERM and SIGKILL when it is stopped

@@ -26,10 +26,10 @@ struct sentinel_options {
         std::string host;
         std::uint16_t port = 26379;
     };
-    std::vector<address> addresses;
-    std::string primary;  ///< The name by which they watch it, as in `sentinel monitor NAME`.
-    std::string user;     ///< For the sentinels themselves, where they ask for it.
-    std::string password;
+    std::vector<address> addresses{};
+    std::string primary{};  ///< The name by which they watch it, as in `sentinel monitor NAME`.
+    std::string user{};     ///< For the sentinels themselves, where they ask for it.
+    std::string password{};
     /// Longest wait for one of them; then the next one is asked.
     std::chrono::milliseconds answer_timeout{1'000};
 };
@@ -38,13 +38,13 @@ struct sentinel_options {
 struct client_options {
     std::string host = "localhost";
     std::uint16_t port = 6379;
-    std::string socket;  ///< Path of a Unix socket, instead of host and port.
+    std::string socket{};  ///< Path of a Unix socket, instead of host and port.
     /// Talk TLS to host and port; the certificate must be one for `host`. Default: plain TCP.
-    std::optional<tls_context> tls;
+    std::optional<tls_context> tls{};
     /// Ask these where the server is, instead of host and port. With `tls` they are talked to over TLS too.
-    std::optional<sentinel_options> sentinel;
-    std::string user;
-    std::string password;  ///< Never shown in messages.
+    std::optional<sentinel_options> sentinel{};
+    std::string user{};
+    std::string password{};  ///< Never shown in messages.
     int database = 0;
     std::chrono::milliseconds connect_timeout{5'000};
     /// Longest wait for an answer; then the connection counts as dead.
@@ -53,7 +53,7 @@ struct client_options {
     std::size_t pending_max = 100'000;
     /// Idle connections kept for calls that block.
     std::size_t blocking_idle_max = 8;
-    resp_limits limits;
+    resp_limits limits{};
 
     /// "redis://host:port/db", "rediss://..." with TLS, "redis+sentinel://a:26379,b:26379/primary/db" or
     /// "unix:///path"; without a password.
