@@ -193,15 +193,14 @@ class job_store {
     virtual task<void> cancel(std::string id, bool enqueue_dependents) = 0;
     task<void> cancel(std::string id) { return cancel(std::move(id), false); }
     /// Tells the worker that runs the job to stop it. The job is still started when this returns: it becomes
-    /// stopped when its worker has ended it, or what it ends as if it has just ended by itself. Names the
-    /// run, so that a later one is not hit (a Python worker is told the job alone).
+    /// stopped when its worker has ended it, unless it has just ended by itself. Names the run, so that a
+    /// later one is not hit (a Python worker is told the job alone).
     /// Throws: job_errc::wrong_state if the job does not run; job_errc::no_such_worker if nobody listens who
     ///         could stop it: its worker is gone, and what it ran is recovered once that is noticed.
     virtual task<void> stop(std::string id) = 0;
     /// Tells a worker something; it is not waited for. One that waits unread already is not doubled.
-    /// Throws: job_errc::no_such_worker if nobody of that name listens; job_errc::invalid_option for a
-    /// command
-    ///         of the kind unknown.
+    /// Throws: job_errc::no_such_worker if nobody of that name listens; job_errc::invalid_option
+    ///         for a command of the kind unknown.
     virtual task<void> send_command(std::string worker, worker_command command) = 0;
     /// A failed, stopped or canceled job goes to its queue again. One that was canceled before it ever came
     /// there, and whose dependencies have not finished, is deferred again.
