@@ -149,7 +149,9 @@ int enqueue(const common_options& common, const enqueue_arguments& a) {
         if (!a.failure_ttl.empty()) options.failure_ttl = read_duration(a.failure_ttl, "failure-ttl");
         if (!a.schedule_in.empty()) options.delay = read_duration(a.schedule_in, "schedule-in");
         if (!a.schedule_at.empty()) options.at = read_time(a.schedule_at, "schedule-at");
-        const bool is_past = options.at && *options.at <= std::chrono::system_clock::now();
+        // In the times' own unit: in the clock's nanoseconds the year 9999 is past.
+        const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+        const bool is_past = options.at && *options.at <= now;
 
         job_queue queue = job_queue(std::shared_ptr<job_store>(open(common)), a.queue).with(options);
         std::string shown = options.description.empty() ? describe_call(call.function, call.args, call.kwargs)
