@@ -77,7 +77,8 @@ end
 local function defer(id, queue)
   call('SADD', 'rq:queues', 'rq:queue:' .. queue)
   call('HSET', jobkey(id), 'status', 'deferred')
-  call('ZADD', 'rq:deferred:' .. queue, now, id)
+  -- RQ 2.3 fails the deferred jobs whose score is past; other releases do not look at it.
+  call('ZADD', 'rq:deferred:' .. queue, '+inf', id)
 end
 local function wait_on(id, other)
   local key = jobkey(other) .. ':dependents'
@@ -725,11 +726,11 @@ for i = 1, nqueues do
       if v[1] == 'ready_to_enqueue' then push(id, queue, v[2] == '1') end
     end
     -- Deferred jobs that nobody will release: some each time. Those of the last minute may be half registered by RQ.
-    local looks, some = 1000, call('ZRANDMEMBER', 'rq:deferred:' .. queue, 100, 'WITHSCORES')
-    for i = 1, #some, 2 do
-      local id = some[i]
-      if looks > 0 and tonumber(some[i + 1]) <= now - 60 then
-        local v = call('HMGET', jobkey(id), 'status', 'allow_dependency_failures', 'enqueue_at_front', 'simul_client')
+    local looks, lately = 1000, iso(now_us - 60000000)
+    for _, id in ipairs(call('ZRANDMEMBER', 'rq:deferred:' .. queue, 100)) do
+      local v = call('HMGET', jobkey(id), 'status', 'allow_dependency_failures', 'enqueue_at_front', 'simul_client',
+        'created_at')
+      if looks > 0 and (v[5] or '') <= lately then
         local tolerant, others, gone, waits = v[2] == '1', {}, false, false
         if v[1] == 'deferred' then
           others = waits_for(id)

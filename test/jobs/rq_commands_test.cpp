@@ -244,6 +244,6 @@ TEST_CASE("a real rq worker that waits for work is shut down from here") {
             co_await store->send_command("python-one", c);
         };
         co_await all(runs(), tells());
-        CHECK_MESSAGE(log.find("Warm shut down requested") != std::string::npos, log);
+        CHECK_MESSAGE(log.find("arm shut down requested") != std::string::npos, log);
     });
 }

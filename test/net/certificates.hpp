@@ -95,6 +95,11 @@ class authority {
         };
         extend(NID_basic_constraints, constraints);
         extend(NID_subject_key_identifier, "hash");
+        // Without these Python 3.13 and others refuse what they verify strictly.
+        if (certificate_)
+            extend(NID_authority_key_identifier, "keyid:always");
+        else
+            extend(NID_key_usage, "critical,digitalSignature,keyCertSign,cRLSign");
         if (!names.empty()) extend(NID_subject_alt_name, names.c_str());
         REQUIRE(::X509_sign(made.get(), key_.get(), ::EVP_sha256()) > 0);
         return made;
