@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -54,6 +55,7 @@ class own_thread {
         } dropped{*shared};
         post([shared] {
             if (shared->dropped.load(std::memory_order_relaxed)) return;
+            std::exception_ptr error;
             try {
                 if constexpr (std::is_void_v<R>) {
                     shared->f();
@@ -62,8 +64,10 @@ class own_thread {
                     shared->result.set_value(shared->f());
                 }
             } catch (...) {  // carried to its owner, who awaits the future
-                shared->result.try_set_error(std::current_exception());
+                error = std::current_exception();
             }
+            // Outside of the handler, whose share of the error would else be the last one, on this thread.
+            if (error) shared->result.try_set_error(std::move(error));
         });
         co_return co_await result.get();
     }
